@@ -354,7 +354,7 @@ def _spaces_new(options: DaemonOptions, disk: int) -> Settings:
     cap = options.builder_max_used_space
     # A floor of 0 would also cut unused cache mounts (a Go build cache) to 512 MB: DefaultGCPolicy keeps
     # 13.8 % of the floor of them, up to 27 of the limit.
-    reserved = options.builder_reserved_space or _compact(space(cap, disk) // 2)
+    reserved = options.builder_reserved_space or _compact(max(1, space(cap, disk) // 2))
     return {
         f"default{name}": text for name, text in _spaces(reserved, cap, options.builder_min_free_space, disk)
     }
@@ -400,7 +400,7 @@ def _written(text: str, disk: int) -> str:
 def _compact(size: int) -> str:
     """Return bytes in the largest unit that says it exactly, e.g. ``10GB``."""
     units = [("GB", 2**30), ("MB", 2**20)]
-    return next((f"{size // unit}{name}" for name, unit in units if size and size % unit == 0), str(size))
+    return next((f"{size // unit}{name}" for name, unit in units if size % unit == 0), str(size))
 
 
 def _log_opts(options: DaemonOptions) -> dict[str, str]:

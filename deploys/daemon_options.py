@@ -290,7 +290,7 @@ def space(text: str, disk: int) -> int:
     if match := PERCENT.fullmatch(text):
         if disk <= 0:
             raise ValueError(f"{text} of a disk of {disk} bytes is nothing")
-        return disk * int(match[1]) // 100
+        return max(1, disk * int(match[1]) // 100)  # the engine reads 0 as no limit
     match = SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"not a size: {text!r}")

@@ -155,6 +155,15 @@ def test_a_percentage_of_an_odd_disk_is_exact_bytes():
     }
 
 
+def test_no_limit_is_ever_written_as_0():
+    """The engine reads 0 as no limit (moby calculateKeepBytes)."""
+    assert gc("28.5.2", disk=50, builder_max_used_space="1%") == {
+        **NEW_GC,
+        "defaultReservedSpace": "1",
+        "defaultMaxUsedSpace": "1",
+    }
+
+
 def test_a_percentage_needs_a_disk():
     with pytest.raises(ValueError, match=r"^10% of a disk of 0 bytes is nothing$"):
         rendered("26.1.5", disk=0, builder_max_used_space="10%")
@@ -550,7 +559,7 @@ def test_built_in_pools_do_not_count():
 
 # Properties
 
-FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -600,6 +609,7 @@ def test_any_valid_options_render(data, disk, version):
     written = render(DaemonOptions(**data), parse_engine(version), disk)
     assert parse(to_json(written)) == written
     assert "%" not in json.dumps(written["builder"])
+    assert '"0"' not in json.dumps(written["builder"])
     assert written["builder"]["gc"]["enabled"] is True
 
 
