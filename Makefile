@@ -1,0 +1,54 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INVENTORY ?= inventory.py
+export PYINFRA_PROGRESS := off
+
+.PHONY: help demo test check lab sweep test-real bench lock docs clean system
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/done system ## Turn three bare lab hosts into Docker build hosts
+	$(BIN)/python -m lab up
+	$(BIN)/python tools/demo.py
+
+test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance
+	$(BIN)/python -m lab up
+	$(BIN)/pytest tests/lab tests/faults tests/sweep tests/acceptance
+
+check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root, seconds
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests
+
+lab: $(VENV)/done system ## Boot the lab hosts el7, el8 and el9
+	$(BIN)/python -m lab up
+
+sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; long
+	$(BIN)/pytest tests/sweep --whole-sweep
+
+test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
+	$(BIN)/python tools/real.py $(INVENTORY)
+
+lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --python-version 3.11 --upgrade --extra dev pyproject.toml -o requirements.lock
+
+docs: $(VENV)/done ## Write docs/options.md from the models
+	$(BIN)/python tools/options.py > docs/options.md
+
+clean: ## Stop the lab and remove what make has made here; images and mirror stay
+	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+system:
+	@tools/system.sh
+
+$(VENV)/done: requirements.lock tools/venv.sh
+	@tools/venv.sh $(PYTHON) $(VENV)
+	@touch $@

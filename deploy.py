@@ -1,0 +1,10 @@
+"""Which deploy runs on which group, in order."""
+
+from deploys.base import BaseOptions, base
+from deploys.docker import DockerOptions, docker
+from deploys.run import Step, run
+
+run(
+    Step(base, BaseOptions),
+    Step(docker, DockerOptions, group="docker_hosts"),
+)

@@ -1,0 +1,117 @@
+"""A host that can install packages: repositories that answer, a few tools, the time zone."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pyinfra.api import deploy
+
+from deploys.mirrors import stock_urls
+from deploys.options import Options
+from deploys.release import Release
+from deploys.urls import check_urls
+from facts.release import Machine
+from operations import files, repositories, rpm
+
+# What the other deploys call on a host that a minimal installation may lack.
+TOOLS = ["ca-certificates", "curl", "gnupg2", "tar", "xz"]
+
+_ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}")
+
+EPEL_URL = {
+    7: "https://dl.fedoraproject.org/pub/archive/epel/7/$basearch/",
+    8: "https://dl.fedoraproject.org/pub/epel/8/Everything/$basearch/",
+    9: "https://dl.fedoraproject.org/pub/epel/9/Everything/$basearch/",
+}
+# Source: distribution-gpg-keys, 2026-08.
+EPEL_FINGERPRINT = {
+    7: "91E97D7C4A5E96F17F3E888F6A2FAEA2352C64E5",
+    8: "94E279EB8D8F25B21810ADF121EA45AB2F86D6A1",
+    9: "FF8AD1344597106ECE813B918A3872BF3228467C",
+}
+
+
+class BaseOptions(Options):
+    """Options of the base deploy."""
+
+    prefix: ClassVar[str] = "base_"
+
+    repositories: Literal["repair", "leave", "restore"] = Field(
+        "repair",
+        description="repair: point stock files that still use CentOS's dead mirrorlist at base_vault_urls; "
+        "restore: put the stock files back; leave: touch none. A file that points elsewhere stays as it is",
+    )
+    vault_urls: list[str] = Field(
+        ["https://vault.centos.org", "https://archive.kernel.org/centos-vault"],
+        description="where the last releases of CentOS 7 and 8 are kept, tried in order",
+        min_length=1,
+    )
+    stream_urls: list[str] = Field(
+        [],
+        description="your own mirror of CentOS Stream 9; empty keeps the public metalink, which is alive",
+    )
+    insecure_mirror: bool = Field(
+        False, description="allow http:// in the URLs above; packages are still checked by signature"
+    )
+    epel: bool = Field(False, description="whether to add EPEL")
+    epel_urls: list[str] = Field([], description="mirrors of EPEL; empty: the project's own server")
+    epel_key_url: str = Field(
+        "https://dl.fedoraproject.org/pub/epel/RPM-GPG-KEY-EPEL-{major}",
+        description="where EPEL's key is; {major} stands for the release",
+    )
+    epel_fingerprint: str = Field("", description="fingerprint of that key; empty: the one EPEL publishes")
+    packages: list[str] = Field([], description="more packages to install: name, name-version or NVRA")
+    timezone: str | None = Field(None, description="such as Europe/Berlin or UTC; None keeps the host's")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None and not _ZONE.fullmatch(value):
+            raise ValueError("should be a time zone such as Europe/Berlin or UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _urls(self) -> BaseOptions:
+        for field in ("vault_urls", "stream_urls", "epel_urls"):
+            check_urls(f"base_{field}", getattr(self, field), self.insecure_mirror, "base_insecure_mirror")
+        check_urls("base_epel_key_url", [self.epel_key_url], self.insecure_mirror, "base_insecure_mirror")
+        return self
+
+
+@deploy("Base")
+def base(options: BaseOptions, release: Release, machine: Machine) -> None:
+    """Make a host fit for the other deploys."""
+    if options.repositories != "leave":
+        repositories.stock(
+            name="Point stock repositories at a mirror that answers",
+            urls=stock_urls(release.major, machine, options.vault_urls, options.stream_urls),
+            present=options.repositories == "repair",
+        )
+    if options.epel:
+        _epel(options, release)
+    rpm.packages(name="Install tools", specs=[*TOOLS, *options.packages], manager=release.manager)
+    if options.timezone:
+        files.link(
+            name="Set the time zone",
+            path="/etc/localtime",
+            target=f"../usr/share/zoneinfo/{options.timezone}",
+        )
+
+
+def _epel(options: BaseOptions, release: Release) -> None:
+    path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-{release.major}"
+    rpm.key(
+        name="Trust EPEL's key",
+        url=options.epel_key_url.format(major=release.major),
+        fingerprint=options.epel_fingerprint or EPEL_FINGERPRINT[release.major],
+        path=path,
+    )
+    rpm.repository(
+        name="Add EPEL",
+        repo="epel",
+        title="Extra Packages for Enterprise Linux",
+        baseurl=options.epel_urls or [EPEL_URL[release.major]],
+        gpgkey=f"file://{path}",
+    )

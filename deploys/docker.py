@@ -1,0 +1,234 @@
+"""Docker CE with BuildKit: engine, plugins, daemon.json, service, users; and its removal."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+from pyinfra import host
+from pyinfra.api import deploy
+
+from deploys.daemon import dockerd_flags
+from deploys.daemon_options import DaemonOptions
+from deploys.release import Release
+from deploys.urls import check_urls
+from facts.docker import DAEMON_JSON
+from facts.release import Machine
+from operations import accounts, files, rpm, unit
+from operations import docker as engine
+from operations.docker import DATA_ROOT, UNIT, Wanted
+
+ENGINE = ["docker-ce", "docker-ce-cli"]
+PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
+REPOSITORY = "docker-ce-stable"
+REPOSITORY_FILE = "/etc/yum.repos.d/docker-ce.repo"
+KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker"
+UNITS = [UNIT, "docker.socket", "containerd.service"]
+
+_OLD = [
+    "docker",
+    "docker-client",
+    "docker-client-latest",
+    "docker-common",
+    "docker-engine",
+    "docker-latest",
+    "docker-latest-logrotate",
+    "docker-logrotate",
+]
+# What containerd.io and docker-ce declare as conflicts, or own files of. On EL8 podman and buildah
+# depend on runc; from EL9 on they use crun and may stay (docker-ce-packaging, rpm/SPECS; 2026-08).
+CONFLICTS = {
+    7: [*_OLD, "runc", "podman-docker"],
+    8: [*_OLD, "runc", "podman", "buildah", "podman-docker"],
+    9: [*_OLD, "runc", "podman-docker"],
+}
+# Docker froze its CentOS 7 and 8 repositories in June 2024; rhel/8 still lives (facts.md 2.1).
+DISTRIBUTIONS = {
+    7: {"centos": "centos", "clone": "centos"},
+    8: {"centos": "centos", "clone": "rhel"},
+    9: {"centos": "centos", "clone": "rhel"},
+}
+# Repositories that Docker's dependencies come from, by every name that CentOS, its clones, RHEL and
+# Oracle give them; a broken third-party repository is none of our business.
+SOURCES = [
+    REPOSITORY,
+    *("base", "updates", "extras", "baseos", "appstream", "extras-common"),
+    *("rhel-*-baseos*rpms", "rhel-*-appstream*rpms", "rhel-7-server*rpms"),
+    *("ol?_baseos*", "ol?_appstream*", "ol7_latest", "ol7_addons"),
+]
+EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
+HOSTS_PATH = f"/etc/systemd/system/{UNIT}.d/{HOSTS}"
+
+Version = Annotated[str, StringConstraints(pattern=r"^\d{2}\.\d{1,2}(\.\d{1,2})?$")]
+
+
+class DockerOptions(DaemonOptions):
+    """Options of the docker deploy; those of daemon.json are in DaemonOptions."""
+
+    prefix: ClassVar[str] = "docker_"
+
+    state: Literal["present", "absent"] = Field("present", description="absent removes it and keeps its data")
+    purge_data: bool = Field(
+        False, description="with docker_state = absent: delete images, containers and volumes, for good"
+    )
+    version: Version | None = Field(
+        None,
+        description="26.1.5, or 26.1 for the newest of that line; another one installed is changed to it, "
+        "up or down. None installs the newest and then keeps what is there",
+    )
+    lock: bool = Field(True, description="keep a pinned version through other people's yum or dnf updates")
+    repo_url: str = Field(
+        "https://download.docker.com/linux", description="Docker's repositories, or a mirror of them"
+    )
+    insecure_mirror: bool = Field(
+        False, description="allow http:// in docker_repo_url; packages are still checked by signature"
+    )
+    distribution: Literal["centos", "rhel"] | None = Field(
+        None, description="whose repository to use; None: the one that fits the host"
+    )
+    channel: Literal["stable", "test"] = Field("stable", description="channel of the repository")
+    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")] = Field(
+        "060A61C51B558A7F742B77AAC52FEB6B621E9F35", description="fingerprint of the repository's key"
+    )
+    conflicts: Literal["refuse", "remove"] = Field(
+        "refuse", description="what to do about podman, runc and old Docker packages that are in the way"
+    )
+    users: list[Annotated[str, StringConstraints(pattern=rf"^{accounts.NAME.pattern}$")]] = Field(
+        [], description="existing users who may use the socket, which is as good as being root"
+    )
+    daemon_merge: bool = Field(
+        True, description="keep keys of daemon.json that no option says anything about; False owns the file"
+    )
+    daemon_replace: bool = Field(
+        False, description="with docker_daemon_merge = False: drop such keys instead of refusing"
+    )
+    allow_restart: bool = Field(
+        False, description="restart the engine although running containers would stop"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DockerOptions:
+        check_urls("docker_repo_url", [self.repo_url], self.insecure_mirror, "docker_insecure_mirror")
+        if self.purge_data and self.state != "absent":
+            raise ValueError("docker_purge_data = True needs docker_state = 'absent'")
+        if twice := sorted({name for name in self.users if self.users.count(name) > 1}):
+            raise ValueError(f"docker_users: {', '.join(twice)} is there twice")
+        return self
+
+
+@deploy("Docker")
+def docker(options: DockerOptions, release: Release, machine: Machine) -> None:
+    """Install, configure and start Docker Engine, or remove it."""
+    if options.state == "absent":
+        _remove(options, release)
+        return
+    _install(options, release, machine)
+    _configure(options)
+    accounts.members(name="Let users reach the socket", group=options.group or "docker", users=options.users)
+
+
+def _install(options: DockerOptions, release: Release, machine: Machine) -> None:
+    engine.conflicts(
+        name="Make room for Docker",
+        names=CONFLICTS[release.major],
+        manager=release.manager,
+        remove=options.conflicts == "remove",
+    )
+    kind = "centos" if machine.id == "centos" else "clone"
+    distribution = options.distribution or DISTRIBUTIONS[release.major][kind]
+    root = f"{options.repo_url.rstrip('/')}/{distribution}"
+    rpm.key(name="Trust Docker's key", url=f"{root}/gpg", fingerprint=options.fingerprint, path=KEY)
+    rpm.repository(
+        name="Add Docker's repository",
+        repo=REPOSITORY,
+        title=f"Docker CE {options.channel}",
+        baseurl=[f"{root}/{release.major}/$basearch/{options.channel}"],
+        gpgkey=f"file://{KEY}",
+        path=REPOSITORY_FILE,
+    )
+    locked = options.lock and options.version is not None
+    if locked:
+        rpm.packages(
+            name="Install the versionlock plugin", specs=[release.versionlock], manager=release.manager
+        )
+    engine.engine(
+        name="Install Docker Engine",
+        specs=_specs(options),
+        wanted=_wanted(options),
+        manager=release.manager,
+        repositories=SOURCES,
+        locks=release.locks,
+    )
+    rpm.versionlock(
+        name="Lock the version",
+        specs=_specs(options)[: len(ENGINE)],
+        manager=release.manager,
+        path=release.locks,
+        present=locked,
+    )
+
+
+def _configure(options: DockerOptions) -> None:
+    unit.dropin(
+        name="Remember what Docker has loaded",
+        unit=UNIT,
+        file=EVIDENCE,
+        content=unit.evidence([DAEMON_JSON, HOSTS_PATH, engine.PROXY], UNIT),
+    )
+    hosts = _hosts(options)
+    unit.dropin(name="Listen where asked", unit=UNIT, file=HOSTS, content=hosts or "", present=bool(hosts))
+    engine.configure(name="Write daemon.json", wanted=_wanted(options))
+    engine.firewall_first(name="Start the firewall before Docker")
+    unit.service(name="Start Docker", unit=UNIT)
+    engine.loaded(name="Load the configuration", wanted=_wanted(options), dropins={HOSTS_PATH: hosts})
+
+
+def _remove(options: DockerOptions, release: Release) -> None:
+    for each in host.loop(UNITS):
+        unit.service(name=f"Stop {each}", unit=each, running=False, enabled=False)
+    rpm.packages(name="Remove Docker", specs=PACKAGES, manager=release.manager, present=False)
+    rpm.versionlock(
+        name="Unlock the version", specs=ENGINE, manager=release.manager, path=release.locks, present=False
+    )
+    for file in host.loop([EVIDENCE, HOSTS]):
+        unit.dropin(name=f"Remove {file}", unit=UNIT, file=file, content="", present=False)
+    engine.configure(name="Take our settings out of daemon.json", wanted=_wanted(options))
+    files.absent(name="Remove Docker's repository", path=REPOSITORY_FILE)
+    rpm.key(
+        name="Forget Docker's key",
+        url=options.repo_url,
+        fingerprint=options.fingerprint,
+        path=KEY,
+        present=False,
+    )
+    if options.purge_data:
+        for folder in host.loop([options.data_root or DATA_ROOT, "/var/lib/containerd"]):
+            files.absent(name=f"Delete {folder}", path=folder, recursive=True)
+
+
+def _wanted(options: DockerOptions) -> Wanted:
+    return Wanted(
+        options=options,
+        version=options.version,
+        own=not options.daemon_merge,
+        replace=options.daemon_replace,
+        allow_restart=options.allow_restart,
+        present=options.state == "present",
+    )
+
+
+def _specs(options: DockerOptions) -> list[str]:
+    """A pin holds for engine and client; the others keep what is installed."""
+    if options.version is None:
+        return PACKAGES
+    exact = options.version.count(".") == 2
+    pin = options.version if exact else f"{options.version}.*"
+    return [f"{name}={pin}" if name in ENGINE else name for name in PACKAGES]
+
+
+def _hosts(options: DockerOptions) -> str | None:
+    """The unit says -H itself, and dockerd takes a listener from flags or daemon.json, not from both."""
+    if options.hosts is None:
+        return None
+    flags = " ".join(dockerd_flags(options))
+    return f"# Managed by elforge: docker_hosts.\n[Service]\nExecStart=\nExecStart=/usr/bin/dockerd {flags}\n"

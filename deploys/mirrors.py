@@ -1,0 +1,52 @@
+"""Where the stock repositories of each release are, now that CentOS's mirrorlist is gone.
+
+Source: mock-core-configs' centos-7, centos-8, centos-stream-8 and centos-stream-9 templates, 2026-08.
+"""
+
+from __future__ import annotations
+
+from facts.release import Machine
+
+_FOLDERS = {
+    "baseos": "BaseOS",
+    "appstream": "AppStream",
+    "extras": "extras",
+    "powertools": "PowerTools",
+    "crb": "CRB",
+    "ha": "HighAvailability",
+    "plus": "centosplus",
+    "fasttrack": "fasttrack",
+}
+_EL8 = {repo: f"{folder}/$basearch/os/" for repo, folder in _FOLDERS.items()}
+# Path of each stock repository below the root of its release.
+PATHS = {
+    7: {
+        "base": "os/$basearch/",
+        "updates": "updates/$basearch/",
+        "extras": "extras/$basearch/",
+        "centosplus": "centosplus/$basearch/",
+        "fasttrack": "fasttrack/$basearch/",
+    },
+    8: _EL8,
+    9: {repo: f"9-stream/{path}" for repo, path in _EL8.items()}
+    | {"extras-common": "SIGs/9-stream/extras/$basearch/extras-common/"},
+}
+
+
+def stock_urls(major: int, machine: Machine, vault: list[str], live: list[str]) -> dict[str, list[str]]:
+    """
+    Return the base URLs of every stock repository that should be pointed elsewhere, by repository id.
+
+    + major: the release
+    + machine: tells CentOS Stream from CentOS Linux, and the architecture
+    + vault: mirrors of vault.centos.org, tried in order
+    + live: mirrors of mirror.stream.centos.org; empty leaves a release that still lives alone
+    """
+    roots = {
+        7: [f"{url}{'' if machine.arch == 'x86_64' else '/altarch'}/7.9.2009" for url in vault],
+        8: [f"{url}/{'8-stream' if machine.stream else '8.5.2111'}" for url in vault],
+        9: live,
+    }[major]
+    if not roots:
+        return {}
+    return {repo: [f"{root.rstrip('/')}/{path}" for root in roots] for repo, path in PATHS[major].items()}

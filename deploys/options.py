@@ -1,0 +1,116 @@
+"""Strict, typed options out of ``host.data``; every mistake of every host in one message.
+
+Users write flat, prefixed keys (``docker_log_driver``), because pyinfra layers inventory data per key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+# A name this close to one of ours is a slip of the keyboard, not somebody else's data.
+TYPO_RATIO = 0.8
+
+
+class Options(BaseModel):
+    """Base of every deploy's options: immutable, strictly typed, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    prefix: ClassVar[str]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the keys a user may write, e.g. ``["docker_version", ...]``."""
+        return [cls.prefix + field for field in cls.model_fields]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], reserved: Iterable[str] = ()) -> Self:
+        """Build the options from a host's data; ``reserved`` keys belong to a connector."""
+        return cls.model_validate(
+            {
+                key.removeprefix(cls.prefix): value
+                for key, value in data.items()
+                if key.startswith(cls.prefix) and key not in set(reserved)
+            }
+        )
+
+
+def problems(
+    host: str, data: Mapping[str, Any], models: Iterable[type[Options]], reserved: Iterable[str] = ()
+) -> list[str]:
+    """
+    Return one line per mistake in a host's data, in the order of the keys.
+
+    + host: name shown in front of each line
+    + data: the merged inventory data of the host
+    + models: the options of every deploy that will run on it
+    + reserved: keys that pyinfra or the host's connector owns
+
+    ``problems("web1", {"docker_verson": "26.1"}, [DockerOptions])`` returns
+    ``["web1: docker_verson: unknown option; did you mean docker_version?"]``.
+    """
+    models, reserved = list(models), set(reserved)
+    known = [name for model in models for name in model.names()]
+    prefixes = tuple(model.prefix for model in models)
+    lines = [f"{key}: {text}" for key, value in data.items() for text in _control_characters(value)]
+    for model in models:
+        try:
+            model.of(data, reserved)
+        except ValidationError as error:
+            lines += [_line(model, details, known) for details in error.errors()]
+    for key in data:
+        if key not in reserved and not key.startswith(("_", *prefixes)):
+            lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known)]
+    return [f"{host}: {line}" for line in dict.fromkeys(lines)]
+
+
+def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
+    field, *inner = [str(part) for part in details["loc"]] or ["?"]
+    path = ".".join([model.prefix + field, *(part for part in inner if not part.startswith("function-"))])
+    if details["type"] == "extra_forbidden" and not inner:
+        hint = "".join(f"; did you mean {near}?" for near in _near(path, known))
+        return f"{path}: unknown option{hint}"
+    if details["loc"] == ():
+        return f"{model.prefix}*: {_sentence(details['msg'])}"
+    if details["type"] == "missing":
+        return f"{path}: {_sentence(details['msg'])}"
+    return f"{path}: {_sentence(details['msg'])} (got {_short(details['input'])})"
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("\n", " ")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=1, cutoff=TYPO_RATIO)
+
+
+def _control_characters(value: object) -> Iterator[str]:
+    """Yield a complaint per string leaf with a control, bidirectional or zero-width character."""
+    for leaf in _strings(value):
+        for position, character in enumerate(leaf):
+            if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp"):
+                yield f"character U+{ord(character):04X} at position {position} is not allowed"
+                break
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _strings(key)
+            yield from _strings(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _strings(item)

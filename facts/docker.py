@@ -1,0 +1,78 @@
+"""What a host says of its Docker Engine, its containers, and what stands in their way."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.frame import framed, shown, text, unframed
+
+DAEMON_JSON = "/etc/docker/daemon.json"
+# What we wrote there last, so that a setting that is no longer wanted can be told from an admin's own.
+MANAGED_JSON = "/var/lib/elforge/docker/daemon.json"
+
+
+@dataclass(frozen=True)
+class DockerState:
+    """What decides the configuration of an engine on a host."""
+
+    version: str  # of the installed docker-ce, "" when there is none
+    daemon_json: str | None
+    managed_json: str | None
+    disk: int  # size in bytes of the disk that holds data-root
+    routes: list[tuple[str, str]]  # network and device
+    containers: int  # that run now
+    storages: list[str]  # existing directories with containers of Docker or podman
+
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
+
+
+class DockerHost(FactBase[DockerState]):
+    """
+    Return the DockerState, with the disk of ``data_root``.
+
+    A running container has a directory in the engine's run-time state, so none has to be asked.
+    """
+
+    def command(self, data_root: str) -> str:
+        root = shlex.quote(data_root)
+        return framed(
+            "echo version $(rpm -q --qf '%{VERSION}' docker-ce 2>&1)"
+            f"; file={DAEMON_JSON}; {shown('file')}"
+            f"; file={MANAGED_JSON}; {shown('file')}"
+            f"; place={root}; until test -d $place; do place=$(dirname $place); done"
+            "; echo disk $(stat -f -c '%b %S' $place)"
+            "; echo containers $(ls /run/docker/runtime-runc/moby 2>/dev/null | wc -l)"
+            f"; for place in {root} /var/lib/containers/storage; do "
+            'if test -n "$(ls -A $place 2>/dev/null)"; then echo storage $place; fi; done'
+            "; ip -o route show table main | sed 's/^/route /'"
+        )
+
+    def process(self, output: list[str]) -> DockerState:
+        lines = unframed(output)
+        try:
+            version, ours, managed, disk, containers, *rest = lines
+            blocks, size = disk.split()[1:]
+            words = [line.split() for line in rest]
+            return DockerState(
+                version="" if "not installed" in version else version.split()[1],
+                daemon_json=text(ours),
+                managed_json=text(managed),
+                disk=int(blocks) * int(size),
+                routes=[(word[1], word[word.index("dev") + 1]) for word in words if _is_route(word)],
+                containers=int(containers.split()[1]),
+                storages=[word[1] for word in words if word[0] == "storage"],
+            )
+        except (ValueError, IndexError) as error:
+            raise FactProcessError(f"cannot read the state of Docker: {error} in {lines!r}") from error
+
+
+def _is_route(words: list[str]) -> bool:
+    """Unreachable, blackhole and default routes name no network that containers could hide."""
+    return words[0] == "route" and "dev" in words and words[1][0].isdigit()

@@ -1,0 +1,71 @@
+"""What stands at a path, asked for all paths of an operation at once."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.frame import framed, paired, shown, text, unframed
+
+
+@dataclass(frozen=True)
+class Path:
+    """What stands at a path; ``kind`` is file, directory, link, other or absent."""
+
+    kind: str
+    user: str = ""
+    group: str = ""
+    mode: str = ""  # octal, without a leading zero: "644"
+    sha256: str = ""  # of a regular file's content
+    target: str = ""  # of a link
+
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
+
+
+class Paths(FactBase[dict[str, Path]]):
+    """Return what stands at each of ``paths``; links are reported, not followed."""
+
+    def command(self, paths: list[str]) -> str:
+        self._paths = paths
+        return framed(
+            f"for path in {' '.join(map(shlex.quote, paths))}; do "
+            "if test -L $path; then echo link - - - $(readlink $path); "
+            "elif test -f $path; then "
+            "echo file $(stat -c '%U %G %a' $path) $(sha256sum < $path | cut -c 1-64); "
+            "elif test -d $path; then echo directory $(stat -c '%U %G %a' $path); "
+            "elif test -e $path; then echo other; "
+            "else echo absent; fi; done".replace("$path", '"$path"')
+        )
+
+    def process(self, output: list[str]) -> dict[str, Path]:
+        return {path: _path(line) for path, line in paired(self._paths, unframed(output))}
+
+
+def _path(line: str) -> Path:
+    match line.split(" ", 4):
+        case ["link", _, _, _, target]:
+            return Path("link", target=target)
+        case ["file", user, group, mode, digest] if len(digest) == 64:
+            return Path("file", user, group, mode, digest)
+        case ["directory", user, group, mode]:
+            return Path("directory", user, group, mode)
+        case ["other" | "absent" as kind]:
+            return Path(kind)
+    raise FactProcessError(f"not the state of a path: {line!r}")
+
+
+class Contents(FactBase[dict[str, str | None]]):
+    """Return the text of each of ``paths``, None where there is no regular file."""
+
+    def command(self, paths: list[str]) -> str:
+        self._paths = paths
+        return framed(f"for path in {' '.join(map(shlex.quote, paths))}; do {shown('path')}; done")
+
+    def process(self, output: list[str]) -> dict[str, str | None]:
+        return {path: text(line) for path, line in paired(self._paths, unframed(output))}

@@ -1,0 +1,52 @@
+"""How a fact asks a host: one line of shell, its answer between two marks."""
+
+from __future__ import annotations
+
+import base64
+
+from pyinfra.api.exceptions import FactProcessError
+
+BEGIN, END = "@@elforge", "@@end"
+
+
+def framed(script: str) -> str:
+    """
+    Return ``script`` (one line of POSIX shell) with its output marked and in the C locale.
+
+    What a login shell prints before the first mark is not part of the answer, and an answer
+    without the second mark was cut short: pyinfra drops the rest of a stream at the first byte
+    that is not UTF-8 and still reports success (3.10.0, connectors/util.py ``read_buffer``).
+    """
+    return f"export LC_ALL=C; echo {BEGIN}; {script}; echo {END}"
+
+
+def unframed(output: list[str]) -> list[str]:
+    """Return the lines between the marks; raise FactProcessError when one is missing."""
+    if BEGIN not in output or output[-1] != END:
+        raise FactProcessError(f"the answer was cut short: {output[-3:]!r}")
+    return output[output.index(BEGIN) + 1 : -1]
+
+
+def shown(file: str) -> str:
+    """Return the shell that prints one line with the content of ``$<file>``, for ``text`` to read.
+
+    It travels as base64: any bytes arrive whole, and no file's text shows up in pyinfra's output.
+    """
+    return f'if test -f "${file}"; then echo "text $(base64 -w 0 "${file}")"; else echo absent; fi'
+
+
+def text(line: str) -> str | None:
+    """Return the content that ``shown`` printed, None for a file that is not there."""
+    if line == "absent":
+        return None
+    word, _, encoded = line.partition(" ")
+    if word != "text":
+        raise FactProcessError(f"not the content of a file: {line!r}")
+    return base64.b64decode(encoded).decode(errors="surrogateescape")
+
+
+def paired(asked: list[str], lines: list[str]) -> list[tuple[str, str]]:
+    """Return each thing asked for with its line of the answer; raise FactProcessError on a mismatch."""
+    if len(lines) != len(asked):
+        raise FactProcessError(f"asked for {asked!r}, got {len(lines)} lines: {lines[:5]!r}")
+    return list(zip(asked, lines, strict=True))

@@ -1,0 +1,21 @@
+"""The repository files of yum and dnf."""
+
+from __future__ import annotations
+
+from pyinfra.api import FactBase
+
+from facts.frame import framed, shown, text, unframed
+
+
+class RepositoryFiles(FactBase[dict[str, str]]):
+    """Return path and content of every file that yum and dnf read repositories from."""
+
+    def command(self) -> str:
+        return framed(
+            "for path in /etc/yum.repos.d/*.repo; do "
+            f'if test -f "$path"; then echo "$path"; {shown("path")}; fi; done'
+        )
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        lines = unframed(output)
+        return {path: text(line) or "" for path, line in zip(lines[::2], lines[1::2], strict=True)}

@@ -1,0 +1,77 @@
+"""What rpm knows: packages and keys, in one query each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.frame import framed, unframed
+
+_FORMAT = r"%{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH}\n"
+_MISSING = re.compile(r"package (\S+) is not installed")
+
+
+@dataclass(frozen=True)
+class Rpm:
+    """An installed package."""
+
+    name: str
+    epoch: int
+    version: str
+    release: str
+    arch: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``rpm -q`` said of a list of queries."""
+
+    installed: list[Rpm] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # queries, as they were asked
+
+    def version(self, name: str) -> str:
+        """Return the installed version of a package, ``""`` when it is not installed."""
+        return next((rpm.version for rpm in self.installed if rpm.name == name), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
+
+
+class Rpms(FactBase[Answer]):
+    """
+    Return which of ``queries`` (name, name-version or NVRA, as ``rpm -q`` takes them) are installed.
+
+    A broken database makes rpm print errors and then "not installed": that is an error here.
+    """
+
+    def command(self, queries: list[str]) -> str:
+        return framed(f"rpm -q --qf '{_FORMAT}' {' '.join(map(shlex.quote, queries))} 2>&1")
+
+    def process(self, output: list[str]) -> Answer:
+        answer = Answer()
+        for line in unframed(output):
+            words = line.split(" ")
+            if match := _MISSING.fullmatch(line):
+                answer.missing.append(match[1])
+            elif len(words) == 5 and words[1].isdigit():
+                answer.installed.append(Rpm(words[0], int(words[1]), *words[2:]))
+            elif not line.startswith("warning:"):
+                raise FactProcessError(f"rpm -q said {line!r}: is its database whole? (rpm --rebuilddb)")
+        return answer
+
+
+class Keys(FactBase[list[str]]):
+    """Return the ids of the keys that rpm trusts: the last 8 hexadecimal digits of their fingerprints."""
+
+    def command(self) -> str:
+        return framed("rpm -q gpg-pubkey --qf '%{VERSION}\\n' 2>&1")
+
+    def process(self, output: list[str]) -> list[str]:
+        # rpm 6 gives the whole fingerprint as the version, older ones its last 8 digits.
+        return [line[-8:].lower() for line in unframed(output) if re.fullmatch(r"[0-9a-f]{8,64}", line)]

@@ -1,0 +1,73 @@
+"""Users and who belongs to a group."""
+
+from __future__ import annotations
+
+import re
+
+from pyinfra import host
+from pyinfra.api import OperationValueError, operation
+
+from facts.accounts import Users
+from operations.script import Commands, refuse, script, unreadable
+
+# useradd(8) on EL: lower-case names of up to 32 characters.
+NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+@operation()
+def user(name_: str, *, home: str, shell: str = "/sbin/nologin") -> Commands:
+    """
+    Make an unprivileged system user with a group of the same name; an existing one is left as it is.
+
+    + name_: the user
+    + home: absolute path of the home directory; ``files.directory`` makes it
+    + shell: login shell
+
+    **Example:**
+
+    .. code:: python
+
+        accounts.user(name="Make the builder", name_="gobuild", home="/var/lib/gobuild")
+    """
+    _check(name_)
+    if _groups([name_])[name_] is None:
+        yield script("user", name_, home, shell)
+    else:
+        host.noop(f"user {name_} already exists")
+
+
+@operation()
+def members(group: str, users: list[str], *, present: bool = True) -> Commands:
+    """
+    Put users into a supplementary group, or take them out of it.
+
+    + group: an existing group, or one that an earlier operation brings
+    + users: existing users
+    + present: whether they should be members
+
+    **Example:**
+
+    .. code:: python
+
+        accounts.members(name="Let users reach the socket", group="docker", users=["ada"])
+    """
+    for name in (group, *users):
+        _check(name)
+    groups = _groups(users) if users else {}
+    if unknown := [name for name, found in groups.items() if found is None and present]:
+        yield from refuse(f"no such user: {', '.join(unknown)}; create it before it can join {group}")
+        return
+    changes = [name for name, found in groups.items() if (group in (found or [])) != present]
+    if changes:
+        yield script("members", group, "-a" if present else "-d", *changes)
+    else:
+        host.noop(f"group {group}: {', '.join(users) or 'nobody'} already {'in' if present else 'out'}")
+
+
+def _groups(users: list[str]) -> dict[str, list[str] | None]:
+    return host.get_fact(Users, users=users) or unreadable("the list of users")
+
+
+def _check(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise OperationValueError(f"not the name of a user or group: {name!r}")

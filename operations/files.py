@@ -1,0 +1,202 @@
+"""Files, directories and links: each change is one atomic remote command (``operations/sh``)."""
+
+from __future__ import annotations
+
+import re
+
+from pyinfra import host
+from pyinfra.api import OperationValueError, operation
+
+from facts.files import Path, Paths
+from operations.script import Commands, refuse, script, sha256, unreadable
+
+_MODE = re.compile(r"[0-7]{3,4}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A recursive removal never gets nearer to the root than this: /var/lib/docker has 3 parts.
+_DEEP_ENOUGH = 3
+_YES = {True: "yes", False: "no"}
+
+
+@operation()
+def put(
+    path: str,
+    content: str,
+    *,
+    user: str = "root",
+    group: str = "root",
+    mode: str = "644",
+    validate: str = "",
+    after: str = "",
+) -> Commands:
+    """
+    Write a file, whole or not at all; what it replaces is kept in ``/var/lib/elforge/backup``.
+
+    + path: absolute path of the file; its directory is made when missing
+    + content: the text of the file
+    + user: owner
+    + group: owning group
+    + mode: octal, as a string
+    + validate: shell that refuses the new file, named ``$1``, before it replaces the old one
+    + after: shell that runs once the new file is in place
+
+    **Example:**
+
+    .. code:: python
+
+        files.put(
+            name="Let operators use sudo",
+            path="/etc/sudoers.d/operators",
+            content="%operators ALL=(ALL) NOPASSWD: ALL\\n",
+            mode="440",
+            validate='visudo -cf "$1"',
+        )
+    """
+    _check(path, mode)
+    found = _state(path)
+    if found.kind not in ("file", "absent"):
+        yield from refuse(_in_the_way(path, found))
+    elif found == Path("file", user, group, mode.lstrip("0"), sha256(content)):
+        host.noop(f"{path} is already as declared")
+    else:
+        words = (path, user, group, mode, sha256(content), validate, after)
+        yield script("put", *words, content=content)
+
+
+@operation()
+def directory(path: str, *, user: str = "root", group: str = "root", mode: str = "755") -> Commands:
+    """
+    Make a directory, or mend its owner and mode.
+
+    + path: absolute path
+    + user: owner
+    + group: owning group
+    + mode: octal, as a string
+
+    **Example:**
+
+    .. code:: python
+
+        files.directory(name="Make the cache directory", path="/var/cache/go", mode="1777")
+    """
+    _check(path, mode)
+    found = _state(path)
+    if found.kind not in ("directory", "absent"):
+        yield from refuse(_in_the_way(path, found))
+    elif found == Path("directory", user, group, mode.lstrip("0")):
+        host.noop(f"{path} is already as declared")
+    else:
+        yield script("directory", path, user, group, mode)
+
+
+@operation()
+def link(path: str, target: str) -> Commands:
+    """
+    Make a symbolic link; an existing one is flipped without a moment in which it is missing.
+
+    + path: absolute path of the link
+    + target: what it points at
+
+    **Example:**
+
+    .. code:: python
+
+        files.link(name="Choose the default Go", path="/usr/local/go", target="/opt/go/1.27.3")
+    """
+    _check(path)
+    found = _state(path)
+    if found.kind not in ("link", "absent"):
+        yield from refuse(_in_the_way(path, found))
+    elif found == Path("link", target=target):
+        host.noop(f"{path} already points at {target}")
+    else:
+        yield script("link", path, target)
+
+
+@operation()
+def absent(path: str, *, recursive: bool = False, prune: bool = False, after: str = "") -> Commands:
+    """
+    Remove a file, a link or an empty directory; a file's content is kept as ``put`` keeps it.
+
+    + path: absolute path
+    + recursive: remove a directory with everything in it, which is **not** kept
+    + prune: remove the directory that held it, too, once that is empty
+    + after: shell that runs once it is gone
+
+    **Example:**
+
+    .. code:: python
+
+        files.absent(name="Drop the old drop-in", path="/etc/systemd/system/docker.service.d/old.conf")
+    """
+    _check(path)
+    if recursive and len(path.strip("/").split("/")) < _DEEP_ENOUGH:
+        raise OperationValueError(f"{path}: too near the root to be removed with everything in it")
+    found = _state(path)
+    if found.kind == "other":
+        yield from refuse(_in_the_way(path, found))
+    elif found.kind == "absent":
+        host.noop(f"{path} is already absent")
+    else:
+        yield script("absent", path, _YES[recursive], _YES[prune], after)
+
+
+@operation()
+def fetch(
+    path: str,
+    urls: list[str],
+    digest: str,
+    *,
+    user: str = "root",
+    group: str = "root",
+    mode: str = "644",
+    seconds: int = 1800,
+) -> Commands:
+    """
+    Download a file; it gets to its path only with the right SHA-256.
+
+    + path: absolute path of the file
+    + urls: where to get it, tried in order; a proxy is taken from the host's environment
+    + digest: SHA-256, 64 lower-case hexadecimal digits
+    + user: owner
+    + group: owning group
+    + mode: octal, as a string
+    + seconds: bound for the whole download, over all of ``urls``
+
+    **Example:**
+
+    .. code:: python
+
+        files.fetch(name="Get the tarball", path="/var/cache/x.tar.gz", urls=[URL], digest=SHA256)
+    """
+    _check(path, mode)
+    if not _SHA256.fullmatch(digest):
+        raise OperationValueError(f"{path}: not a SHA-256 of 64 lower-case hexadecimal digits: {digest!r}")
+    if bad := [url for url in urls if not re.match(r"(https?|file)://[^\s]+$", url)]:
+        raise OperationValueError(f"{path}: not a URL: {bad[0]!r}")
+    found = _state(path)
+    if found.kind not in ("file", "absent"):
+        yield from refuse(_in_the_way(path, found))
+    elif found == Path("file", user, group, mode.lstrip("0"), digest):
+        host.noop(f"{path} is already as declared")
+    else:
+        yield script("fetch", path, user, group, mode, digest, *urls, seconds=seconds)
+
+
+def _state(path: str) -> Path:
+    found = host.get_fact(Paths, paths=[path])
+    return found[path] if found else unreadable(path)
+
+
+def _check(path: str, mode: str = "644") -> None:
+    if not path.startswith("/") or ".." in path.split("/") or path.rstrip("/") == "":
+        raise OperationValueError(f"not an absolute path without '..': {path!r}")
+    if not _MODE.fullmatch(mode):
+        raise OperationValueError(f"{path}: not an octal mode: {mode!r}")
+
+
+def _in_the_way(path: str, found: Path) -> str:
+    what = {
+        "link": f"a symbolic link to {found.target}, and links are not followed",
+        "other": "a device, socket or pipe",
+    }
+    return f"{path} is {what.get(found.kind, f'a {found.kind}')}; move it away if it may go"

@@ -1,0 +1,292 @@
+"""Packages, repositories, keys and locks: rpm decides what is there, yum or dnf is only asked to change it.
+
+pyinfra's own dnf.packages asks the repositories what is installed: a network call per package, and a
+wrong answer once a repository has moved on (pyinfra 3.10.0, facts/rpm.py).
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from itertools import zip_longest
+from typing import Literal, NamedTuple
+
+from pyinfra import host
+from pyinfra.api import OperationValueError, operation
+
+from facts.files import Contents, Paths
+from facts.rpm import Answer, Keys, Rpm, Rpms
+from operations import files
+from operations.script import Commands, refuse, script, unreadable
+
+Manager = Literal["yum", "dnf"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^*-]*")
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
+# How long another package manager may hold its lock, and how much /usr and /var must have free.
+LOCK_SECONDS, FREE_MEGABYTES = 300, 300
+
+
+class Spec(NamedTuple):
+    """``name``, ``name-version`` and NVRA as rpm reads them, or ``name=version`` with globs."""
+
+    query: str
+    version: str
+
+    @property
+    def package(self) -> str:
+        """How yum and dnf spell it."""
+        return f"{self.query}-{self.version}" if self.version else self.query
+
+    def matches(self, rpm: Rpm) -> bool:
+        """Tell whether an installed package is what the spec asks for."""
+        full = f"{rpm.version}-{rpm.release}"
+        return rpm.name == self.query and any(fnmatchcase(v, self.version) for v in (rpm.version, full))
+
+
+@operation()
+def packages(
+    specs: list[str],
+    *,
+    manager: Manager,
+    present: bool = True,
+    repositories: list[str] | None = None,
+    locks: str = "",
+    lock_seconds: int = LOCK_SECONDS,
+    free_megabytes: int = FREE_MEGABYTES,
+) -> Commands:
+    """
+    Install, change to a version, or remove packages, from one rpm query.
+
+    + specs: ``name``, ``name-version``, NVRA, or ``name=version`` where the version may hold globs
+    + manager: the release's package manager
+    + present: whether the packages should be installed
+    + repositories: glob patterns of repository ids; no other repository is asked
+    + locks: the versionlock plugin's file, from which the packages about to change are taken out
+    + lock_seconds: how long another package manager may keep us waiting
+    + free_megabytes: what /usr and /var must have free before anything is installed
+
+    **Example:**
+
+    .. code:: python
+
+        rpm.packages(name="Install Docker", specs=["docker-ce=26.1.*"], manager="dnf")
+    """
+    wanted = [_spec(text) for text in specs]
+    answer = _rpms([spec.query for spec in wanted])
+    changes = [spec for spec in wanted if _satisfied(spec, answer) != present]
+    if not changes:
+        host.noop(f"{', '.join(specs)}: already {'installed' if present else 'absent'}")
+        return
+    if locks and (free := locked(held := _locks(locks), [], [spec.query for spec in changes])) != held:
+        yield from files.put._inner(path=locks, content=_joined(free))
+    words = [str(lock_seconds), str(free_megabytes), " ".join(repositories or [])]
+    seconds = lock_seconds + 1800
+    yield script("packages", manager, *words, *_verbs(changes, answer, manager, present), seconds=seconds)
+    # yum exits 0 when one of several packages is missing, so rpm has the last word.
+    left = [spec.package for spec in changes if _satisfied(spec, _rpms([spec.query])) != present]
+    if left:
+        what = "still not installed" if present else "still installed"
+        yield from refuse(f"{', '.join(left)}: {what} after {manager} reported success")
+
+
+@operation()
+def repository(
+    repo: str,
+    *,
+    title: str,
+    baseurl: list[str],
+    gpgkey: str,
+    enabled: bool = True,
+    path: str = "",
+) -> Commands:
+    """
+    Write a repository file of our own, with signatures checked and no variable for the release.
+
+    ``$releasever`` is ``7Server`` on RHEL 7 and may be pinned to a minor, which gives a 404.
+
+    + repo: its id
+    + title: its name for people
+    + baseurl: where it is; several are mirrors of each other
+    + gpgkey: URL of the key that signs its packages
+    + enabled: whether it is asked when nobody names it
+    + path: the file; ``/etc/yum.repos.d/<repo>.repo`` when empty
+
+    **Example:**
+
+    .. code:: python
+
+        rpm.repository(
+            name="Add Docker's repository",
+            repo="docker-ce-stable",
+            title="Docker CE stable",
+            baseurl=["https://download.docker.com/linux/centos/9/$basearch/stable"],
+            gpgkey="file:///etc/pki/rpm-gpg/RPM-GPG-KEY-docker",
+        )
+    """
+    if not _NAME.fullmatch(repo):
+        raise OperationValueError(f"not a repository id: {repo!r}")
+    lines = [
+        "# Managed by elforge.",
+        f"[{repo}]",
+        f"name={title}",
+        "baseurl=" + "\n        ".join(baseurl),
+        f"enabled={int(enabled)}",
+        "gpgcheck=1",
+        f"gpgkey={gpgkey}",
+        # Left out, a mirror that is down would read as "no such package".
+        "skip_if_unavailable=0",
+    ]
+    content = "\n".join(lines) + "\n"
+    yield from files.put._inner(path=path or f"/etc/yum.repos.d/{repo}.repo", content=content)
+
+
+@operation()
+def key(url: str, fingerprint: str, path: str, *, present: bool = True) -> Commands:
+    """
+    Trust a package signing key, after its fingerprint was seen to be the expected one.
+
+    + url: where to get it
+    + fingerprint: 40 (or 64) upper-case hexadecimal digits, without spaces
+    + path: where the key file is kept, below ``/etc/pki/rpm-gpg``
+    + present: whether it should be trusted
+
+    **Example:**
+
+    .. code:: python
+
+        rpm.key(
+            name="Trust Docker's key",
+            url="https://download.docker.com/linux/centos/gpg",
+            fingerprint="060A61C51B558A7F742B77AAC52FEB6B621E9F35",
+            path="/etc/pki/rpm-gpg/RPM-GPG-KEY-docker",
+        )
+    """
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise OperationValueError(f"not a fingerprint of 40 upper-case hexadecimal digits: {fingerprint!r}")
+    trusted, stored = host.get_fact(Keys), host.get_fact(Paths, paths=[path])
+    if trusted is None or not stored:
+        unreadable("the list of trusted keys")
+    states = {fingerprint[-8:].lower() in trusted, stored[path].kind == "file"}
+    if states == {present}:
+        host.noop(f"key {fingerprint} is already {'trusted' if present else 'not trusted'}")
+    elif present:
+        yield script("key", url, fingerprint, path)
+    else:
+        yield script("unkey", fingerprint[-8:].lower(), path)
+
+
+@operation()
+def versionlock(specs: list[str], *, manager: Manager, path: str, present: bool = True) -> Commands:
+    """
+    Lock packages to the versions installed, in the file of the versionlock plugin; other locks stay.
+
+    The plugin's own command loads the repositories' metadata: it needs the network to change nothing.
+
+    + specs: what ``packages`` was told to install
+    + manager: the release's package manager; yum and dnf spell a lock differently
+    + path: the plugin's file
+    + present: whether the packages should be locked
+
+    **Example:**
+
+    .. code:: python
+
+        rpm.versionlock(
+            name="Lock Docker",
+            specs=["docker-ce=26.1.*"],
+            manager="dnf",
+            path="/etc/dnf/plugins/versionlock.list",
+        )
+    """
+    wanted = [_spec(text) for text in specs]
+    answer = _rpms([spec.query for spec in wanted])
+    locks = [_LOCK[manager].format(rpm=rpm) for rpm in answer.installed] if present else []
+    lines = _locks(path)
+    after = locked(lines, locks, [spec.query for spec in wanted])
+    if after == lines and (not present or all(_satisfied(spec, answer) for spec in wanted)):
+        host.noop(f"{path}: {', '.join(specs)} already {'locked' if present else 'not locked'}")
+    else:
+        yield from files.put._inner(path=path, content=_joined(after))
+
+
+def locked(lines: list[str], locks: list[str], names: list[str]) -> list[str]:
+    """
+    Return the lines of a versionlock file with ``locks`` as the only locks of ``names``.
+
+    ``locked(["docker-ce-3:20.10.24-3.el9.*"], ["docker-ce-3:26.1.5-1.el9.*"], ["docker-ce"])`` returns
+    ``["docker-ce-3:26.1.5-1.el9.*"]``.
+    """
+    others = [line for line in lines if line in locks or not any(_locks_name(line, name) for name in names)]
+    return others + [lock for lock in locks if lock not in others]
+
+
+# How each plugin writes a lock (yum-utils plugins/versionlock, dnf-plugins-core plugins/versionlock.py).
+_LOCK = {
+    "yum": "{rpm.epoch}:{rpm.name}-{rpm.version}-{rpm.release}.*",
+    "dnf": "{rpm.name}-{rpm.epoch}:{rpm.version}-{rpm.release}.*",
+}
+
+
+def _locks_name(line: str, name: str) -> bool:
+    return re.fullmatch(rf"(\d+:)?{re.escape(name)}-(\d+:)?[^-]+-[^-]+", line.strip()) is not None
+
+
+def _locks(path: str) -> list[str]:
+    found = host.get_fact(Contents, paths=[path])
+    return (found[path] or "").splitlines() if found else unreadable(path)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _spec(text: str) -> Spec:
+    query, _, version = text.partition("=")
+    if not _NAME.fullmatch(query) or (version and not _VERSION.fullmatch(version)):
+        raise OperationValueError(f"not a package: {text!r}")
+    return Spec(query, version)
+
+
+def _rpms(queries: list[str]) -> Answer:
+    return host.get_fact(Rpms, queries=queries) or unreadable("the rpm database")
+
+
+def _satisfied(spec: Spec, answer: Answer) -> bool:
+    if spec.query in answer.missing:
+        return False
+    return not spec.version or any(spec.matches(rpm) for rpm in answer.installed)
+
+
+def _verbs(changes: list[Spec], answer: Answer, manager: Manager, present: bool) -> list[str]:
+    """Return ``[verb, package..., verb, package...]``; yum, unlike dnf, installs no older version."""
+    if not present:
+        return ["remove", *(spec.package for spec in changes)]
+    lower = [spec for spec in changes if manager == "yum" and _is_downgrade(spec, answer)]
+    verbs = {"install": [spec for spec in changes if spec not in lower], "downgrade": lower}
+    return [
+        word for verb, group in verbs.items() if group for word in (verb, *(spec.package for spec in group))
+    ]
+
+
+def _is_downgrade(spec: Spec, answer: Answer) -> bool:
+    current = answer.version(spec.query)
+    return bool(spec.version and current) and compare(spec.version.split("*")[0], current) < 0
+
+
+def compare(left: str, right: str) -> int:
+    """
+    Compare two rpm versions: negative, zero or positive, as ``rpmvercmp`` does without ``~`` and ``^``.
+
+    ``compare("26.1.5", "28.5.2")`` is negative. Source: rpm's rpmio/rpmvercmp.c.
+    """
+    parts = [re.findall(r"\d+|[a-zA-Z]+", text) for text in (left, right)]
+    for mine, theirs in zip_longest(*parts, fillvalue=""):
+        if mine != theirs:
+            keys = [
+                (2, int(part), "") if part.isdigit() else (1 if part else 0, 0, part)
+                for part in (mine, theirs)
+            ]
+            return 1 if keys[0] > keys[1] else -1
+    return 0

@@ -1,0 +1,78 @@
+"""Every change to a host is one of the scripts in ``operations/sh``, sent as one remote command.
+
+A script waits for the command of an earlier run that is still at work, is bounded in time, and is
+atomic by itself or safe to repeat: a run killed anywhere can be started again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+from typing import Never
+
+from pyinfra import state
+from pyinfra.api import OperationError, QuoteString, StringCommand
+
+Commands = Generator[StringCommand, None, None]
+
+_SH = Path(__file__).parent / "sh"
+# Nothing but a package transaction or a download has any business taking longer.
+SECONDS = 900
+
+
+class Script(StringCommand):
+    """One of the scripts in ``operations/sh`` with its arguments; see ``script``."""
+
+    def __init__(self, name: str, args: tuple[str, ...], content: str | None, seconds: int) -> None:
+        """Send ``content`` as base64, since pyinfra's stdin takes only lines of text."""
+        text = QuoteString(_text(name))
+        stdin = {} if content is None else {"_stdin": base64.b64encode(content.encode()).decode()}
+        bounded = ("timeout", "-k", "10", str(seconds), "sh", "-c", text, name)
+        super().__init__(*bounded, *map(QuoteString, args), **stdin)
+        self.name, self.args, self.content = name, args, content
+
+
+def script(name: str, *args: str, content: str | None = None, seconds: int = SECONDS) -> Script:
+    """
+    Return the remote command that runs ``operations/sh/<name>.sh``.
+
+    + name: which script
+    + args: its positional parameters, each one quoted word
+    + content: what it reads on stdin
+    + seconds: after which the host itself ends it
+
+    ``script("link", "/usr/local/go", "/opt/go1.27.3")``
+    """
+    return Script(name, args, content, seconds)
+
+
+def sha256(content: str) -> str:
+    """Return the lower-case hexadecimal SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def refuse(message: str) -> Commands:
+    """
+    Refuse to go on: while the plan is made, for the whole run; later, for this host alone.
+
+    Raises OperationError in the prepare stage, before anything has changed on any host. An exception
+    in the execute stage would end the run on every host (pyinfra 3.10.0, api/operations.py), so there
+    a command is yielded that fails with the message.
+    """
+    if not state.is_executing:
+        raise OperationError(message)
+    yield StringCommand("sh", "-c", QuoteString('echo "$1" >&2; exit 1'), "refuse", QuoteString(message))
+
+
+def unreadable(what: str) -> Never:
+    """Raise OperationError: a state that cannot be read is never taken for an absent one."""
+    raise OperationError(f"{what} cannot be read; nothing was changed")
+
+
+@cache
+def _text(name: str) -> str:
+    lines = [line for part in ("common", name) for line in (_SH / f"{part}.sh").read_text().splitlines()]
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("# ")) + "\n"

@@ -1,0 +1,18 @@
+# absent PATH RECURSIVE PRUNE AFTER: a file's content is kept; a directory goes whole only when RECURSIVE
+# is yes. PRUNE is yes when the directory that held PATH goes too once it is empty.
+path=$1 recursive=$2 prune=$3 after=$4
+trap 'explain_refusal "$path"' EXIT
+if [ -d "$path" ] && ! [ -L "$path" ]; then
+    if [ "$recursive" = yes ]; then
+        rm -rf --one-file-system "$path"
+    else
+        rmdir "$path"
+    fi
+else
+    keep "$path"
+    rm -f "$path"
+fi
+[ "$prune" = no ] || rmdir "${path%/*}" 2>/dev/null || true
+sync
+trap - EXIT
+[ -z "$after" ] || sh -c "$after" after "$path" 9>&-

@@ -1,0 +1,55 @@
+# Start of every script that changes a host: strict shell, C locale, one change at a time.
+set -eu
+umask 077
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+STATE=/var/lib/elforge
+RUN=/run/elforge
+
+say() { echo "$*" >&2; }
+die() { say "$@"; exit 1; }
+
+# A run whose control process was killed leaves its last command running: the next run waits for it
+# here. The kernel frees the lock when the holder dies.
+lock() {
+    mkdir -p "$RUN"
+    exec 9>"$RUN/lock"
+    flock -w 600 9 || die "another elforge command has been running on this host for 10 minutes: see fuser $RUN/lock"
+}
+
+digest() { sha256sum <"$1" | cut -c 1-64; }
+
+# Keep the content of a regular file that is about to go: once, by digest, for root only.
+# Its time of modification says when it was last in place, so the newest one is the previous one.
+keep() {
+    [ -f "$1" ] && ! [ -L "$1" ] || return 0
+    kept=$STATE/backup$1
+    mkdir -p "$kept"
+    sum=$(digest "$1")
+    if ! [ -e "$kept/$sum" ]; then
+        cp "$1" "$kept/.new"
+        mv -f "$kept/.new" "$kept/$sum"
+    fi
+    touch "$kept/$sum"
+}
+
+# Say which attribute makes a path immutable: root's "Operation not permitted" does not.
+explain_refusal() {
+    for place in "$1" "${1%/*}"; do
+        case $(lsattr -d "$place" 2>/dev/null | cut -d ' ' -f 1) in
+        *i*) say "$place is immutable (chattr +i): run chattr -i $place if it may change" ;;
+        *a*) say "$place is append-only (chattr +a): run chattr -a $place if it may change" ;;
+        esac
+    done
+}
+
+# Give a new file the SELinux label that belongs to its final path, before it gets there.
+label() {
+    if command -v selinuxenabled >/dev/null && selinuxenabled; then
+        chcon "$(matchpathcon -n "$2")" "$1" 2>/dev/null || true
+    fi
+}
+
+# Make a rename survive a power cut. sync -f came with coreutils 8.24; EL7 has 8.22.
+settle() { sync -f "$1" 2>/dev/null || sync; }
+
+lock

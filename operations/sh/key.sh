@@ -1,0 +1,19 @@
+# key URL FINGERPRINT PATH: nothing is imported unless the file holds exactly the key we expect.
+url=$1 fingerprint=$2 path=$3
+dir=${path%/*} name=${path##*/}
+mkdir -p -m 755 "$dir"
+rm -rf "$dir/.elforge.$name".*
+temp=$(mktemp -d "$dir/.elforge.$name.XXXXXX")
+trap 'rm -rf "$temp"' EXIT
+new=$temp/$name
+curl -fsSL --retry 3 --connect-timeout 15 --speed-limit 100 --speed-time 30 --max-time 120 -o "$new" "$url" \
+    2>"$temp/.err" 9>&- || die "$url: $(tail -n 1 "$temp/.err")"
+found=$(gpg --homedir "$temp" --batch --quiet --with-colons --with-fingerprint "$new" 2>/dev/null 9>&- |
+    awk -F: '$1 == "pub" { key = 1 } $1 == "fpr" && key { print $10; key = 0 }')
+[ "$found" = "$fingerprint" ] ||
+    die "$url: holds the key ${found:-(none)}, expected $fingerprint; not imported"
+rpm --import "$new"
+chmod 644 "$new"
+label "$new" "$path"
+mv -fT "$new" "$path"
+settle "$dir"

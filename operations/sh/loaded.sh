@@ -1,0 +1,71 @@
+# loaded UNIT VERB HEALTH FILE...: make UNIT take what is in its FILEs, by VERB restart or reload.
+# HEALTH is shell that succeeds once the unit works. When it does not, the FILEs go back to what the
+# unit had loaded before, or else to the content that was last replaced, and the unit is started again.
+unit=$1 verb=$2 health=$3
+shift 3
+loaded=$RUN/$unit
+
+healthy() {
+    tries=0
+    until systemctl is-active --quiet "$unit" && sh -c "$health" >/dev/null 2>&1 9>&-; do
+        tries=$((tries + 1))
+        [ $tries -lt 15 ] || return 1
+        sleep 1
+    done
+}
+
+# Same record as the unit's own ExecStartPre/ExecStartPost keep; a reload runs neither.
+remember() {
+    rm -rf "$loaded.new"
+    mkdir -p "$loaded.new"
+    for file in "$@"; do
+        [ ! -e "$file" ] || cp "$file" "$loaded.new/"
+    done
+    rm -rf "$loaded"
+    mv -T "$loaded.new" "$loaded"
+}
+
+previous() {
+    if [ -d "$loaded.old" ]; then
+        [ ! -e "$loaded.old/${1##*/}" ] || echo "$loaded.old/${1##*/}"
+    else
+        current=$(digest "$1" 2>/dev/null || true)
+        ls -t "$STATE/backup$1" 2>/dev/null | grep -v "^$current\$" | head -n 1 | sed "s|^|$STATE/backup$1/|"
+    fi
+}
+
+restore() {
+    source=$(previous "$1")
+    keep "$1"
+    if [ -n "$source" ]; then
+        cp "$source" "${1%/*}/.elforge.restore"
+        if [ -e "$1" ]; then
+            chown --reference="$1" "${1%/*}/.elforge.restore"
+            chmod --reference="$1" "${1%/*}/.elforge.restore"
+        fi
+        label "${1%/*}/.elforge.restore" "$1"
+        mv -fT "${1%/*}/.elforge.restore" "$1"
+    else
+        rm -f "$1"
+    fi
+}
+
+# A start that succeeds renews the record, and the unit may turn out unhealthy only after it.
+rm -rf "$loaded.old"
+[ ! -d "$loaded" ] || cp -a "$loaded" "$loaded.old"
+systemctl daemon-reload
+systemctl reset-failed "$unit" 2>/dev/null || true
+if systemctl "$verb" "$unit" 9>&- && healthy; then
+    [ "$verb" = restart ] || remember "$@"
+    exit 0
+fi
+
+say "$unit did not come back after $verb with its new configuration:"
+journalctl -u "$unit" -n 15 --no-pager -o cat >&2 2>/dev/null || true
+for file in "$@"; do restore "$file"; done
+systemctl daemon-reload
+systemctl reset-failed "$unit" 2>/dev/null || true
+systemctl restart "$unit" 9>&- || true
+healthy || die "the previous configuration is back in place, but $unit is still down"
+say "the previous configuration is back in place and $unit works with it"
+exit 5

@@ -1,0 +1,180 @@
+"""systemd units: state from what systemd says, restarts by evidence.
+
+A unit is restarted when what it loaded differs from what is declared, never because "something changed
+in this run": a run that was killed between the two would lose the restart for good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from pyinfra import host
+from pyinfra.api import OperationValueError, operation
+
+from facts.unit import EVIDENCE, Loaded, Unit, UnitState
+from operations import files
+from operations.script import Commands, refuse, script, unreadable
+
+Content = str | None  # None: the file is to be absent
+
+# systemd.unit(5), "a unit name": ASCII letters, digits and :-_.\@, and one of the known suffixes.
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,240}\.(service|socket|timer|mount|target|path|slice)")
+_DROPIN = re.compile(r"[A-Za-z0-9_-]+\.conf")
+
+
+@operation()
+def service(
+    unit: str, *, running: bool | None = True, enabled: bool | None = True, unmask: bool = False
+) -> Commands:
+    """
+    Start or stop a unit and enable or disable it, from one question to systemd.
+
+    + unit: its name with the suffix
+    + running: whether it should run; None leaves that alone
+    + enabled: whether it should start at boot; None leaves that alone
+    + unmask: whether a masked unit may be unmasked; otherwise it is refused
+
+    **Example:**
+
+    .. code:: python
+
+        unit.service(name="Start Docker", unit="docker.service")
+    """
+    _check(unit)
+    found = _state(unit)
+    if found.load == "masked" and not unmask and (running or enabled):
+        yield from refuse(f"{unit} is masked; run systemctl unmask {unit} if elforge may start it")
+        return
+    actions = _actions(found, running, enabled)
+    if actions or (found.stale and found.load != "not-found"):
+        yield script("service", unit, *actions)
+    else:
+        host.noop(f"{unit} is already {found.active} and {found.enabled or 'without a unit file'}")
+
+
+@operation()
+def loaded(
+    unit: str,
+    contents: Mapping[str, Content],
+    *,
+    restart_for: Callable[[str, Content, Content], bool] = lambda path, old, new: True,
+    no_restart: str = "",
+    health: str = "true",
+) -> Commands:
+    """
+    Restart or reload a running unit, if and only if what it loaded is not what is declared.
+
+    A unit that is not running loads its files when it starts. When the unit does not come back, its
+    previous files do, and the unit with them; the operation fails with the last lines of its journal.
+
+    + unit: its name with the suffix; it needs the drop-in of ``evidence``
+    + contents: path to declared content of each file that it reads (None: absent)
+    + restart_for: tells for a path, its loaded and its declared content whether a reload is too little
+    + no_restart: why the unit must not restart now; a restart that is needed is then refused
+    + health: shell that succeeds once the unit works, tried for 15 seconds
+
+    **Example:**
+
+    .. code:: python
+
+        unit.loaded(
+            name="Load the configuration",
+            unit="chronyd.service",
+            contents={"/etc/chrony.conf": CONF},
+        )
+    """
+    _check(unit)
+    found = _state(unit)
+    if found.active not in ("active", "reloading"):
+        host.noop(f"{unit} is {found.active}: it loads its files when it starts")
+        return
+    before = host.get_fact(Loaded, unit=unit, files=list(contents))
+    if before is None:
+        unreadable(f"what {unit} has loaded")
+    changed = [path for path, new in contents.items() if before[path] != new]
+    if not changed and not found.replaced:
+        host.noop(f"{unit} has already loaded what is declared")
+        return
+    restart = found.replaced or any(restart_for(path, before[path], contents[path]) for path in changed)
+    if restart and no_restart:
+        yield from refuse(no_restart)
+        return
+    yield script("loaded", unit, "restart" if restart else "reload", health, *contents)
+
+
+@operation()
+def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Commands:
+    """
+    Write or remove a drop-in of a unit, and let systemd read it; the unit itself is not restarted.
+
+    + unit: its name with the suffix
+    + file: name of the drop-in, ``something.conf``
+    + content: its text
+    + present: whether it should be there
+
+    **Example:**
+
+    .. code:: python
+
+        unit.dropin(
+            name="Raise the limit",
+            unit="docker.service",
+            file="elforge-limits.conf",
+            content="[Service]\\nLimitNOFILE=65536\\n",
+        )
+    """
+    _check(unit)
+    if not _DROPIN.fullmatch(file):
+        raise OperationValueError(f"not the name of a drop-in: {file!r}")
+    path = f"/etc/systemd/system/{unit}.d/{file}"
+    if present:
+        yield from files.put._inner(path=path, content=content, after="systemctl daemon-reload")
+    else:
+        yield from files.absent._inner(path=path, prune=True, after="systemctl daemon-reload")
+
+
+def evidence(paths: list[str], unit: str) -> str:
+    """
+    Return the drop-in that keeps a copy of ``paths`` as the unit loads them, for ``loaded`` to compare.
+
+    The copy is made before the program reads the files and counts only once it has started.
+
+    + paths: the files, whose base names differ
+    + unit: its name with the suffix
+    """
+    record = f"{EVIDENCE}/{unit}"
+    copies = "; ".join(f"if [ -e {path} ]; then cp {path} {record}.new/; fi" for path in paths)
+    before = f"umask 077; rm -rf {record}.new; mkdir -p {record}.new; {copies}; true"
+    after = f"rm -rf {record}; mv -T {record}.new {record}"
+    return (
+        "# Managed by elforge: remembers which configuration the unit has loaded.\n"
+        "[Service]\n"
+        f"ExecStartPre=-/bin/sh -c '{before}'\n"
+        f"ExecStartPost=-/bin/sh -c '{after}'\n"
+    )
+
+
+def _actions(found: Unit, running: bool | None, enabled: bool | None) -> list[str]:
+    actions = []
+    if found.load == "masked" and (running or enabled):
+        actions.append("unmask")
+    # static, alias and generated units cannot be enabled, and need not be.
+    if enabled is True and found.enabled in ("disabled", "masked", ""):
+        actions.append("enable")
+    if enabled is False and found.enabled == "enabled":
+        actions.append("disable")
+    if running is True and found.active not in ("active", "reloading"):
+        actions.append("start")
+    if running is False and found.active not in ("inactive", "failed"):
+        actions.append("stop")
+    return actions
+
+
+def _state(unit: str) -> Unit:
+    return host.get_fact(UnitState, unit=unit) or unreadable(f"the state of {unit}")
+
+
+def _check(unit: str) -> None:
+    if not _UNIT.fullmatch(unit):
+        raise OperationValueError(f"not the name of a unit: {unit!r}")

@@ -1,0 +1,41 @@
+"""What every test may use: golden files, and the line between quick tests and lab tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+# Folders that need the lab; `pytest tests` alone is quick and needs no root.
+LAB_FOLDERS = {"lab", "faults", "sweep", "acceptance"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden from what runs now")
+    parser.addoption("--whole-sweep", action="store_true", help="crash at every point, not at a sample")
+    parser.addoption("--inventory", default="inventory.py", help="pyinfra inventory for tests/acceptance")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the lab's folders out, unless one is named on the command line."""
+    if collection_path.name not in LAB_FOLDERS or not collection_path.is_dir():
+        return None
+    named = {Path(arg.split("::")[0]).resolve() for arg in config.args}
+    inside = any(path == collection_path or collection_path in path.parents for path in named)
+    return None if inside else True
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file in tests/golden."""
+
+    def check(name: str, actual: str) -> None:
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--golden-update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual)
+        assert actual == path.read_text(), f"{path}: run pytest --golden-update and review the diff"
+
+    return check

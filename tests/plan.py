@@ -1,0 +1,73 @@
+"""Plan a deploy against a scripted host: no network, no container, milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.deploy import add_deploy
+from pyinfra.context import ctx_host, ctx_state
+from pyinfra.connectors.util import CommandOutput, OutputLine
+
+from operations.script import Script
+
+
+class Step(NamedTuple):
+    """An operation with the commands that it would run; none when it would change nothing."""
+
+    name: str
+    commands: list[str]
+
+
+class Plan(NamedTuple):
+    """What a deploy would do, and how many commands it took to find out."""
+
+    steps: list[Step]
+    asked: int
+
+
+Answer = Callable[[str], str | None]
+
+
+def plan(deploy_function: Any, answer: Answer, **data: Any) -> Plan:
+    """Return what ``deploy_function`` would run on a host that answers each command by ``answer``.
+
+    A command to which ``answer`` says None is refused: @fake would say yes to it, with empty output.
+    """
+    fake = {"fake_delay": 0, "fake_delay_jitter": 0}
+    state = State(Inventory(([("@fake/host", {**fake, **data})], {})), Config())
+    connect_all(state)
+    host = next(iter(state.inventory))
+
+    def run(command: Any, **_: Any) -> tuple[bool, CommandOutput]:
+        text = command.get_raw_value()
+        said = answer(text)
+        assert said is not None, f"nothing answers: {text}"
+        host.connector.executed_commands.append(text)
+        return True, CommandOutput([OutputLine("stdout", line) for line in said.splitlines()])
+
+    host.connector.run_shell_command = run
+    add_deploy(state, deploy_function)
+    asked = len(host.connector.executed_commands)
+    steps = []
+    with ctx_state.use(state), ctx_host.use(host):
+        for op_hash in state.get_op_order():
+            names = ", ".join(sorted(state.op_meta[op_hash].names))
+            commands = state.ops[host][op_hash].command_generator()
+            steps.append(Step(names, [_text(command) for command in commands]))
+    return Plan(steps, asked)
+
+
+def _text(command: Any) -> str:
+    if not isinstance(command, Script):
+        return str(command.get_masked_value())
+    args = " ".join(repr(arg) if not arg or " " in arg else arg for arg in command.args)
+    content = "".join(f"\n  | {line}" for line in (command.content or "").splitlines())
+    return f"{command.name} {args}{content}"
+
+
+def text(steps: list[Step]) -> str:
+    """Return a plan as it stands in tests/golden."""
+    return "\n".join(f"# {step.name}\n" + "".join(f"{line}\n" for line in step.commands) for step in steps)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# venv.sh PYTHON DIRECTORY: a virtual environment with exactly what requirements.lock pins.
+set -eu
+python=$1 venv=$2
+say() { echo "$*" >&2; }
+
+command -v "$python" >/dev/null || { say "no $python here: install Python 3.11 to 3.14, or run make PYTHON=..."; exit 1; }
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' ||
+    { say "$("$python" --version) is not 3.11 to 3.14: run make PYTHON=python3.12, for example"; exit 1; }
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get -q update && apt-get -qy install python3-venv
+    else
+        say "$python has no venv module: install the package python3-venv"
+        exit 1
+    fi
+fi
+say "Installing Python packages into $venv ..."
+"$python" -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
