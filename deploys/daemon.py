@@ -233,6 +233,23 @@ def merge(existing: Mapping[str, Any], ours: Mapping[str, Any]) -> Settings:
     return {**kept, **ours, **({"features": switches} if switches else {})}
 
 
+def unmanaged(existing: Mapping[str, Any], managed: Mapping[str, Any]) -> Settings:
+    """
+    Return what of a file is an admin's own: all that differs from what we wrote into it.
+
+    + existing: the file as it is
+    + managed: what we put into it last
+
+    ``unmanaged({"debug": True, "dns": ["10.0.0.2"]}, {"debug": True})`` returns ``{"dns": ["10.0.0.2"]}``.
+    """
+    differing = changed_keys(managed, existing)
+    theirs = {key: value for key, value in existing.items() if key in differing}
+    switches, ours = theirs.get("features"), managed.get("features")
+    if isinstance(switches, dict) and isinstance(ours, dict):
+        theirs["features"] = unmanaged(switches, ours)
+    return theirs
+
+
 def foreign(existing: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     """
     Return the keys that owning the file would drop, sorted.

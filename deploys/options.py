@@ -70,13 +70,13 @@ def problems(
 
 
 def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
-    field, *inner = [str(part) for part in details["loc"]] or ["?"]
+    field, *inner = [str(part) for part in details["loc"]] or [""]
     path = ".".join([model.prefix + field, *(part for part in inner if not part.startswith("function-"))])
     if details["type"] == "extra_forbidden" and not inner:
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known))
         return f"{path}: unknown option{hint}"
     if details["loc"] == ():
-        return f"{model.prefix}*: {_sentence(details['msg'])}"
+        return _sentence(details["msg"])  # a check over several options names them itself
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
     return f"{path}: {_sentence(details['msg'])} (got {_short(details['input'])})"

@@ -29,9 +29,11 @@ class Script(StringCommand):
     def __init__(self, name: str, args: tuple[str, ...], content: str | None, seconds: int) -> None:
         """Send ``content`` as base64, since pyinfra's stdin takes only lines of text."""
         text = QuoteString(_text(name))
-        stdin = {} if content is None else {"_stdin": base64.b64encode(content.encode()).decode()}
-        bounded = ("timeout", "-k", "10", str(seconds), "sh", "-c", text, name)
-        super().__init__(*bounded, *map(QuoteString, args), **stdin)
+        words = ("timeout", "-k", "10", str(seconds), "sh", "-c", text, name, *map(QuoteString, args))
+        if content is None:
+            super().__init__(*words)
+        else:
+            super().__init__(*words, _stdin=base64.b64encode(content.encode()).decode())
         self.name, self.args, self.content = name, args, content
 
 

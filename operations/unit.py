@@ -144,8 +144,8 @@ def evidence(paths: list[str], unit: str) -> str:
     + unit: its name with the suffix
     """
     record = f"{EVIDENCE}/{unit}"
-    copies = "; ".join(f"if [ -e {path} ]; then cp {path} {record}.new/; fi" for path in paths)
-    before = f"umask 077; rm -rf {record}.new; mkdir -p {record}.new; {copies}; true"
+    copies = f"for f in {' '.join(paths)}; do if [ -e $$f ]; then cp $$f {record}.new/; fi; done"
+    before = f"umask 077; rm -rf {record}.new; mkdir -p {record}.new; {copies}"
     after = f"rm -rf {record}; mv -T {record}.new {record}"
     return (
         "# Managed by elforge: remembers which configuration the unit has loaded.\n"

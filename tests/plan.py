@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all
 from pyinfra.api.deploy import add_deploy
-from pyinfra.context import ctx_host, ctx_state
 from pyinfra.connectors.util import CommandOutput, OutputLine
+from pyinfra.context import ctx_host, ctx_state
 
 from operations.script import Script
 
@@ -26,6 +26,8 @@ class Plan(NamedTuple):
 
     steps: list[Step]
     asked: int
+    files: dict[str, str]  # path to content of every file that would be written
+    modes: dict[str, str]
 
 
 Answer = Callable[[str], str | None]
@@ -42,7 +44,7 @@ def plan(deploy_function: Any, answer: Answer, **data: Any) -> Plan:
     host = next(iter(state.inventory))
 
     def run(command: Any, **_: Any) -> tuple[bool, CommandOutput]:
-        text = command.get_raw_value()
+        text = command if isinstance(command, str) else command.get_raw_value()
         said = answer(text)
         assert said is not None, f"nothing answers: {text}"
         host.connector.executed_commands.append(text)
@@ -51,13 +53,15 @@ def plan(deploy_function: Any, answer: Answer, **data: Any) -> Plan:
     host.connector.run_shell_command = run
     add_deploy(state, deploy_function)
     asked = len(host.connector.executed_commands)
-    steps = []
+    steps, puts = [], []
     with ctx_state.use(state), ctx_host.use(host):
         for op_hash in state.get_op_order():
             names = ", ".join(sorted(state.op_meta[op_hash].names))
-            commands = state.ops[host][op_hash].command_generator()
+            commands = list(state.ops[host][op_hash].command_generator())
+            puts += [each for each in commands if isinstance(each, Script) and each.name == "put"]
             steps.append(Step(names, [_text(command) for command in commands]))
-    return Plan(steps, asked)
+    files = {each.args[0]: each.content or "" for each in puts}
+    return Plan(steps, asked, files, {each.args[0]: each.args[3] for each in puts})
 
 
 def _text(command: Any) -> str:

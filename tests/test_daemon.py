@@ -282,15 +282,15 @@ def test_tables_name_real_keys():
          "docker_default_address_pools.0: size 8 is not in 16..32 (got {'base': '10.0.0.0/16', 'size': 8})"),
         ({"docker_default_address_pools": [{"base": "10.0.0.0/16", "size": 24},
                                            {"base": "10.0.1.0/24", "size": 28}]},
-         "docker_*: docker_default_address_pools: 10.0.0.0/16 and 10.0.1.0/24 overlap"),
+         "docker_default_address_pools: 10.0.0.0/16 and 10.0.1.0/24 overlap"),
         ({"docker_insecure_registries": ["r:5000"]},
-         "docker_*: docker_insecure_registries: r:5000 is insecure; it needs "
+         "docker_insecure_registries: r:5000 is insecure; it needs "
          "docker_allow_insecure_registries = True"),
         ({"docker_registry_mirrors": ["http://m"]},
-         "docker_*: docker_registry_mirrors: http://m is insecure; it needs "
+         "docker_registry_mirrors: http://m is insecure; it needs "
          "docker_allow_insecure_registries = True"),
         ({"docker_registry_mirrors": ["https://m", "https://m/"]},
-         "docker_*: docker_registry_mirrors: https://m is listed twice"),
+         "docker_registry_mirrors: https://m is listed twice"),
         ({"docker_registry_mirrors": ["https://m/v2"]},
          "docker_registry_mirrors.0: must not have a path: a mirror serves the root of its host "
          "(got 'https://m/v2')"),
@@ -314,9 +314,9 @@ def test_tables_name_real_keys():
          "docker_builder_max_used_space: must be a size without spaces (20GB) or a percentage (10%) "
          "(got '110%')"),
         ({"docker_builder_reserved_space": "30GB"},
-         "docker_*: docker_builder_reserved_space 30GB is above max_used_space 20GB"),
+         "docker_builder_reserved_space 30GB is above max_used_space 20GB"),
         ({"docker_builder_gc": False, "docker_builder_max_used_space": "1GB"},
-         "docker_*: docker_builder_max_used_space: has no effect with docker_builder_gc = False"),
+         "docker_builder_max_used_space: has no effect with docker_builder_gc = False"),
         ({"docker_builder_gc_policy": [{"keepStorage": "1GB"}]},
          "docker_builder_gc_policy.0.keepStorage: Extra inputs are not permitted (got '1GB')"),
         ({"docker_builder_gc_policy": [{"filter": ["type==source.local"]}]},
@@ -348,30 +348,30 @@ def test_tables_name_real_keys():
          "docker_labels.0: com.docker.*, io.docker.* and org.dockerproject.* are Docker's own "
          "(got 'com.docker.x=1')"),
         ({"docker_log_opts": {"max-sizes": "1m"}},
-         "docker_*: docker_log_opts.max-sizes: not an option of json-file (cache-compress, cache-disabled, "
+         "docker_log_opts.max-sizes: not an option of json-file (cache-compress, cache-disabled, "
          "cache-max-file, cache-max-size, compress, env, env-regex, labels, labels-regex, max-buffer-size, "
          "max-file, max-size, mode, tag)"),
         ({"docker_log_opts": {"max-size": "10 MB"}},
-         "docker_*: docker_log_opts.max-size: must be a number with k, m or g, e.g. 10m (got '10 MB')"),
+         "docker_log_opts.max-size: must be a number with k, m or g, e.g. 10m (got '10 MB')"),
         ({"docker_default_ulimits": {"nofile": {"soft": 2, "hard": 1}}},
          "docker_default_ulimits.nofile: soft 2 is above hard 1 (got {'soft': 2, 'hard': 1})"),
         ({"docker_hosts": ["tcp://0.0.0.0:2375"]},
-         "docker_*: docker_hosts: fd:// is missing: docker.socket and the local docker command need it"),
+         "docker_hosts: fd:// is missing: docker.socket and the local docker command need it"),
         ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2375"]},
-         "docker_*: docker_hosts: tcp://0.0.0.0:2375 makes anyone root: it needs docker_tlsverify = True"),
+         "docker_hosts: tcp://0.0.0.0:2375 makes anyone root: it needs docker_tlsverify = True"),
         ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2376"], "docker_tlsverify": True},
-         "docker_*: docker_hosts: tcp://0.0.0.0:2376 needs docker_tlscacert"),
+         "docker_hosts: tcp://0.0.0.0:2376 needs docker_tlscacert"),
         ({"docker_hosts": ["fd://", "tcp://host"]},
          "docker_hosts.1: must be fd://, unix:///PATH or tcp://ADDRESS:PORT (got 'tcp://host')"),
         ({"docker_proxies": {"http_proxy": "http://u:p@h"}},
          "docker_proxies.http_proxy: must be http://HOST:PORT without user name or password: every user of "
          "the host can read daemon.json (got 'http://u:p@h')"),
         ({"docker_bip": "10.0.0.1/24", "docker_bridge": "br0"},
-         "docker_*: docker_bip: cannot be combined with docker_bridge"),
+         "docker_bip: cannot be combined with docker_bridge"),
         ({"docker_live_restore": True, "docker_swarm_default_advertise_addr": "eth0"},
-         "docker_*: docker_live_restore: swarm (docker_swarm_default_advertise_addr) does not work with it"),
+         "docker_live_restore: swarm (docker_swarm_default_advertise_addr) does not work with it"),
         ({"docker_default_runtime": "kata"},
-         "docker_*: docker_default_runtime: kata is not in docker_runtimes"),
+         "docker_default_runtime: kata is not in docker_runtimes"),
         ({"docker_features": {"buildkit": True}},
          "docker_features.buildkit.[key]: Input should be 'cdi', 'containerd-migration', "
          "'containerd-snapshotter', 'embedded-containerd', 'swarm-nftables' or 'time-namespaces' "

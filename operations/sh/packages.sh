@@ -58,6 +58,19 @@ holder() {
     tail -n 3 "$RUN/packages.log"
 }
 
+# yum exits 0 when one of several packages is missing, so rpm has the last word.
+prove() {
+    for spec in $specs; do
+        if rpm -q "$spec" >/dev/null 2>&1 || [ -n "$(rpm -qa "$spec")" ]; then found=yes; else found=no; fi
+        case $verb-$found in
+        remove-yes) die "$spec is still installed, although $manager reported success" ;;
+        install-no | downgrade-no)
+            die "$spec is not installed, although $manager reported success: $(tail -n 15 "$log")"
+            ;;
+        esac
+    done
+}
+
 only=
 if [ -n "$patterns" ]; then
     ids=$(chosen)
@@ -77,6 +90,7 @@ run() {
         ;;
     *) room; transaction $only "$verb" $specs ;;
     esac
+    prove
     set +f
 }
 for word in "$@"; do

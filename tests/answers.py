@@ -1,0 +1,130 @@
+"""Hosts that answer facts from a description, for plans: what is installed, what stands where."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass, field
+
+from facts.frame import BEGIN, END
+
+OS_RELEASE = {
+    7: 'NAME="CentOS Linux"\nID="centos"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"',
+    8: 'NAME="CentOS Linux"\nID="centos"\nVERSION_ID="8"\nPRETTY_NAME="CentOS Linux 8"',
+    9: 'NAME="CentOS Stream"\nID="centos"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"',
+}
+SYSTEMD = {7: 219, 8: 239, 9: 252}
+
+
+@dataclass
+class Answers:
+    """A host in words; ``host(command)`` is its answer to a fact, None to anything it does not know."""
+
+    major: int
+    rpms: dict[str, str] = field(default_factory=dict)  # name to "epoch version release"
+    keys: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # path to text
+    modes: dict[str, str] = field(default_factory=dict)  # path to mode, 644 when missing
+    links: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)  # unit to "load active enabled"
+    loaded: dict[str, str] = field(default_factory=dict)  # path to text; files when missing
+    groups: dict[str, str] = field(default_factory=dict)  # user to groups
+    containers: int = 0
+    flags: str = "-H fd://"
+    dropins: list[str] = field(default_factory=list)
+
+    def __call__(self, command: str) -> str | None:
+        """Answer a framed fact."""
+        for pattern, answer in self._table():
+            if match := re.search(pattern, command, re.DOTALL):
+                return "\n".join([BEGIN, *answer(*match.groups()), END])
+        return None
+
+    def _table(self):
+        return [
+            (r"cat /etc/os-release", self._release),
+            (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
+            (r"echo version \$\(rpm", self._docker),
+            (r"rpm -q --qf '[^']*' (.*?) 2>&1", self._rpms),
+            (r"for path in /etc/yum\.repos\.d/\*", self._repositories),
+            (r"for path in (.*?); do if test -L", self._paths),
+            (r"for path in (.*?); do if test -f", self._contents),
+            (r"record=.*?for file in (.*?); do", self._loaded),
+            (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
+            (r"for user in (.*?); do id -nG", self._users),
+        ]
+
+    def _release(self) -> list[str]:
+        host = (
+            f"ARCH=x86_64\nCGROUP=cgroup2fs\nSYSTEMD=systemd {SYSTEMD[self.major]}\nSHELL=/bin/bash\nROOT=ok"
+        )
+        return [*OS_RELEASE[self.major].splitlines(), *host.splitlines()]
+
+    def _rpms(self, words: str) -> list[str]:
+        return [
+            f"{name} {self.rpms[name]} x86_64" if name in self.rpms else f"package {name} is not installed"
+            for name in shlex.split(words)
+        ]
+
+    def _repositories(self) -> list[str]:
+        found = [path for path in self.files if path.startswith("/etc/yum.repos.d/")]
+        return [line for path in found for line in (path, self._text(path))]
+
+    def _paths(self, words: str) -> list[str]:
+        return [self._path(path) for path in shlex.split(words)]
+
+    def _path(self, path: str) -> str:
+        if path in self.links:
+            return f"link - - - {self.links[path]}"
+        if path not in self.files:
+            return "absent"
+        digest = hashlib.sha256(self.files[path].encode()).hexdigest()
+        return f"file root root {self.modes.get(path, '644')} {digest}"
+
+    def _contents(self, words: str) -> list[str]:
+        return [self._text(path) for path in shlex.split(words)]
+
+    def _loaded(self, words: str) -> list[str]:
+        texts = {**self.files, **self.loaded}
+        return [_shown(texts.get(path)) for path in shlex.split(words)]
+
+    def _text(self, path: str) -> str:
+        return _shown(self.files.get(path))
+
+    def _unit(self, name: str) -> list[str]:
+        load, active, enabled = self.units.get(name, "not-found inactive ").split(" ")
+        exec_start = f"{{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd {self.flags} ; ignore_errors=no }}"
+        return [
+            f"LoadState={load}",
+            f"ActiveState={active}",
+            f"UnitFileState={enabled}",
+            "NeedDaemonReload=no",
+            f"DropInPaths={' '.join(self.dropins)}",
+            f"ExecStart={exec_start}",
+            "MainPID=1",
+            "Exe=/usr/bin/program",
+        ]
+
+    def _users(self, words: str) -> list[str]:
+        return [self.groups.get(user, "") for user in shlex.split(words)]
+
+    def _docker(self) -> list[str]:
+        version = (
+            self.rpms["docker-ce"].split()[1]
+            if "docker-ce" in self.rpms
+            else "package docker-ce is not installed"
+        )
+        return [
+            f"version {version}",
+            self._text("/etc/docker/daemon.json"),
+            self._text("/var/lib/elforge/docker/daemon.json"),
+            "disk 26214400 4096",
+            f"containers {self.containers}",
+            "route 192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.7",
+        ]
+
+
+def _shown(text: str | None) -> str:
+    return "absent" if text is None else f"text {base64.b64encode(text.encode()).decode()}"
