@@ -1,0 +1,93 @@
+"""Debian's archive, by way of this machine's own apt configuration."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from lab.system import LabError, run, state_dir, write
+
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SUITES = ("bookworm", "trixie", "forky")
+
+
+def mirror() -> str:
+    """Return the URI of the Debian mirror this machine is configured to use."""
+    if uri := os.environ.get("ELFORGE_LAB_APT_MIRROR"):
+        return uri
+    listed = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()
+    candidates = [uri for uri in dict.fromkeys(listed) if uri.rstrip("/").endswith("/debian")]
+    if not candidates:
+        raise LabError(
+            "this machine's apt configuration names no Debian mirror: set ELFORGE_LAB_APT_MIRROR to one"
+        )
+    return candidates[0]
+
+
+def network_options() -> str:
+    """Return the machine's proxy and validity settings in apt.conf syntax, for apts that do not read them."""
+    wanted = re.compile(r"Acquire::(https?|ftp|Check-|Retries|Proxy)", re.IGNORECASE)
+    lines = run("apt-config", "dump", "Acquire").splitlines()
+    return "".join(f"{line}\n" for line in lines if wanted.match(line) and not line.endswith(' "";'))
+
+
+def download(packages: dict[str, tuple[str, ...]]) -> dict[str, list[Path]]:
+    """Download the newest version of each package from its suite; return the files of each suite."""
+    config = _prepare()
+    files: dict[str, list[Path]] = {}
+    for suite, names in packages.items():
+        folder = state_dir() / "cache" / "debs" / suite
+        folder.mkdir(parents=True, exist_ok=True)
+        _get(config, folder, "download", *(f"{name}/{suite}" for name in names))
+        files[suite] = [folder / name for name in _file_names(config, suite, names)]
+    return files
+
+
+def versions(suite: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return upstream's version of each package in a suite, as last downloaded from the archive."""
+    config = state_dir() / "cache" / "apt" / "apt.conf"
+    files = (name.split("_") for name in _file_names(config, suite, names))
+    return {package: upstream_version(version) for package, version, _ in files}
+
+
+def upstream_version(debian: str) -> str:
+    """Return upstream's part of a Debian version: 26.1.5 of ``1:26.1.5+dfsg1-9``."""
+    match = re.match(r"(?:\d+(?::|%3a))?(\d+(?:\.\d+)*)", debian)
+    if not match:
+        raise ValueError(f"not a version: {debian!r}")
+    return match[1]
+
+
+def _file_names(config: Path, suite: str, names: tuple[str, ...]) -> list[str]:
+    # Asked from a directory without packages: apt prints no URI for what is already there.
+    printed = _get(config, config.parent, "--print-uris", "download", *(f"{name}/{suite}" for name in names))
+    return re.findall(r"^'[^']+' (\S+)", printed, re.MULTILINE)
+
+
+def _get(config: Path, folder: Path, *words: str) -> str:
+    return run("apt-get", "-qq", *words, env={"APT_CONFIG": str(config)}, cwd=folder)
+
+
+def _prepare() -> Path:
+    root = state_dir() / "cache" / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    uri = mirror()
+    signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
+    write(root / "sources.list", "".join(f"deb {signed}{uri} {suite} main\n" for suite in SUITES))
+    config = root / "apt.conf"
+    write(
+        config,
+        f'Dir::Etc::sourcelist "{root}/sources.list";\nDir::Etc::sourceparts "-";\n'
+        f'Dir::Etc::preferencesparts "-";\nDir::State::lists "{root}/lists";\nDir::State::status "/dev/null";\n'
+        f'Dir::Cache "{root}/cache";\nAcquire::Languages "none";\nAPT::Sandbox::User "root";\n',
+    )
+    _get(config, root, "update")
+    return config
+
+
+def unpack(debs: list[Path], folder: Path) -> None:
+    """Unpack packages into a folder, which then looks like a file system root."""
+    for deb in debs:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(folder)], check=True)

@@ -1,0 +1,67 @@
+"""The control group of each lab host: how the lab finds and ends what belongs to a host."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from lab.system import LabError
+
+_CONTROLLERS = "+cpu +cpuset +io +memory +pids"
+
+
+def root() -> Path:
+    """Return where control groups (version 2) are mounted on this machine."""
+    hybrid = Path("/sys/fs/cgroup/unified")
+    return hybrid if (hybrid / "cgroup.procs").exists() else Path("/sys/fs/cgroup")
+
+
+def create(group: Path) -> None:
+    """Create a host's group."""
+    if not (root() / "cgroup.procs").exists():
+        raise LabError("this machine has no cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified")
+    group.mkdir(exist_ok=True)
+    # A machine that runs cgroup v1 beside v2 has no controllers here, and the hosts then do without limits.
+    with suppress(OSError):
+        (root() / "cgroup.subtree_control").write_text(_CONTROLLERS)
+
+
+def populated(group: Path) -> bool:
+    """Return whether any process lives in the group or below."""
+    try:
+        return "populated 1" in (group / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
+def first_pid(group: Path) -> int | None:
+    """Return this machine's pid of the PID 1 of the host in the group."""
+    try:
+        pids = (group / "payload" / "init.scope" / "cgroup.procs").read_text().split()
+    except OSError:
+        return None
+    return int(pids[0]) if pids else None
+
+
+def kill(group: Path) -> None:
+    """Kill everything in the group and remove it."""
+    deadline = time.monotonic() + 20
+    while populated(group):
+        if time.monotonic() > deadline:
+            raise LabError(f"processes in {group} cannot be killed")
+        for pid in _pids(group):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    for folder in sorted(group.glob("**/"), reverse=True):
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+
+
+def _pids(group: Path) -> list[int]:
+    found: list[int] = []
+    for procs in group.rglob("cgroup.procs"):
+        with suppress(OSError):
+            found += [int(pid) for pid in procs.read_text().split()]
+    return found

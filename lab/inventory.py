@@ -1,0 +1,42 @@
+"""How pyinfra reaches a lab host, and where it finds what a real host gets from the Internet."""
+
+from typing import Any
+
+from lab import keys, mirror
+from lab.hosts import DEFAULT_USER, Host
+from lab.system import known_hosts
+
+
+def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, Any]]:
+    """
+    Return a lab host as an entry of a pyinfra inventory.
+
+    + name: el7, el8, el9, or one of these with a suffix, such as el9-a
+    + user: ops, who becomes root by sudo, or root
+
+    ``docker_hosts = [connection("el9")]``
+    """
+    host = Host(name)
+    return name, {
+        "ssh_hostname": host.address,
+        "ssh_port": host.port,
+        "ssh_user": user,
+        "ssh_key": str(host.key),
+        "ssh_known_hosts_file": str(known_hosts()),
+        "ssh_strict_host_key_checking": "yes",
+        "_sudo": user != "root",
+        **mirrors(),
+    }
+
+
+def mirrors() -> dict[str, Any]:
+    """Return the options that point the deploys at the lab's package mirror."""
+    url = mirror.url()
+    return {
+        "base_vault_urls": [f"{url}/vault"],
+        "base_stream_urls": [f"{url}/stream"],
+        "base_insecure_mirror": True,
+        "docker_repo_url": f"{url}/docker/linux",
+        "docker_insecure_mirror": True,
+        "docker_fingerprint": keys.key_fingerprint(),
+    }
