@@ -20,6 +20,8 @@ from operations.docker import DATA_ROOT, UNIT, Wanted
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
 PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
+# What may have come with them.
+ALL_PACKAGES = [*PACKAGES, "docker-ce-rootless-extras"]
 REPOSITORY = "docker-ce-stable"
 REPOSITORY_FILE = "/etc/yum.repos.d/docker-ce.repo"
 KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker"
@@ -184,9 +186,10 @@ def _configure(options: DockerOptions) -> None:
 
 
 def _remove(options: DockerOptions, release: Release) -> None:
+    rpm.removable(name="See that nothing else needs Docker", names=ALL_PACKAGES)
     for each in host.loop(UNITS):
         unit.service(name=f"Stop {each}", unit=each, running=False, enabled=False)
-    rpm.packages(name="Remove Docker", specs=PACKAGES, manager=release.manager, present=False)
+    rpm.packages(name="Remove Docker", specs=ALL_PACKAGES, manager=release.manager, present=False)
     rpm.versionlock(
         name="Unlock the version", specs=ENGINE, manager=release.manager, path=release.locks, present=False
     )

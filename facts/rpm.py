@@ -75,3 +75,17 @@ class Keys(FactBase[list[str]]):
     def process(self, output: list[str]) -> list[str]:
         # rpm 6 gives the whole fingerprint as the version, older ones its last 8 digits.
         return [line[-8:].lower() for line in unframed(output) if re.fullmatch(r"[0-9a-f]{8,64}", line)]
+
+
+class Dependents(FactBase[list[str]]):
+    """Return what still needs the installed ones of ``names``, as rpm says it; nothing is removed."""
+
+    def command(self, names: list[str]) -> str:
+        words = " ".join(map(shlex.quote, names))
+        return framed(
+            f"names=$(rpm -q --qf '%{{NAME}}\n' {words} | grep -v ' '); "
+            'if test -n "$names"; then rpm -e --test $names 2>&1; fi'
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line.strip() for line in unframed(output) if " is needed by " in line]

@@ -15,9 +15,9 @@ from pyinfra import host
 from pyinfra.api import OperationValueError, operation
 
 from facts.files import Contents, Paths
-from facts.rpm import Answer, Keys, Rpm, Rpms
+from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from operations import files
-from operations.script import Commands, script, unreadable
+from operations.script import Commands, refuse, script, unreadable
 
 Manager = Literal["yum", "dnf"]
 
@@ -84,6 +84,28 @@ def packages(
     words = [str(lock_seconds), str(free_megabytes), " ".join(repositories or [])]
     seconds = lock_seconds + 1800
     yield script("packages", manager, *words, *_verbs(changes, answer, manager, present), seconds=seconds)
+
+
+@operation()
+def removable(names: list[str]) -> Commands:
+    """
+    Refuse to go on while a package that is not in ``names`` needs one that is; change nothing.
+
+    + names: the packages that are about to be removed together
+
+    **Example:**
+
+    .. code:: python
+
+        rpm.removable(name="See that nothing else needs Docker", names=["docker-ce", "containerd.io"])
+    """
+    found = host.get_fact(Dependents, names=names)
+    if found is None:
+        unreadable("the rpm database")
+    if found:
+        yield from refuse(f"not removed, other packages depend on it: {'; '.join(found)}")
+    else:
+        host.noop(f"nothing else needs {', '.join(names)}")
 
 
 @operation()
@@ -197,10 +219,12 @@ def versionlock(specs: list[str], *, manager: Manager, path: str, present: bool 
     """
     wanted = [_spec(text) for text in specs]
     answer = _rpms([spec.query for spec in wanted])
-    locks = [_LOCK[manager].format(rpm=rpm) for rpm in answer.installed] if present else []
+    # A plan is made before the package is there; its lock, whatever it will say, is then a new one.
+    coming = [Rpm(spec.query, 0, spec.version, "?", "") for spec in wanted if not _satisfied(spec, answer)]
+    rpms = [*answer.installed, *coming] if present else []
     lines = _locks(path)
-    after = locked(lines, locks, [spec.query for spec in wanted])
-    if after == lines and (not present or all(_satisfied(spec, answer) for spec in wanted)):
+    after = locked(lines, [_LOCK[manager].format(rpm=rpm) for rpm in rpms], [spec.query for spec in wanted])
+    if after == lines:
         host.noop(f"{path}: {', '.join(specs)} already {'locked' if present else 'not locked'}")
     else:
         yield from files.put._inner(path=path, content=_joined(after))

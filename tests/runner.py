@@ -1,0 +1,84 @@
+"""Run pyinfra against lab hosts, the way a user does: its own process, its own command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+INVENTORY = "tests/lab_inventory.py"
+
+
+class Run(NamedTuple):
+    """What a run of pyinfra said and did."""
+
+    code: int
+    changed: set[tuple[str, str]]  # (host, operation), predicted ones for a dry run
+    output: str  # what a user saw on stderr
+
+
+def pyinfra(
+    *names: str,
+    deploy: str = "deploy.py",
+    dry: bool = False,
+    user: str = "ops",
+    program: Sequence[str] = ("-m", "pyinfra"),
+    env: Mapping[str, str] | None = None,
+    data: Mapping[str, Any] | None = None,
+    seconds: int = 600,
+) -> Run:
+    """
+    Run ``deploy`` against lab hosts and return what happened.
+
+    + names: lab hosts
+    + dry: only predict
+    + user: who logs in, ops or root
+    + program: arguments of Python in place of pyinfra itself, for tests that kill it
+    + data: options for all of these hosts, on top of group_data
+    """
+    asked = {"names": names, "user": user, "data": data or {}}
+    flags = ["--dry", "--json"] if dry else ["-y", "--json"]
+    done = subprocess.run(
+        [sys.executable, *program, *flags, INVENTORY, deploy],
+        cwd=ROOT,
+        env={**os.environ, "PYINFRA_PROGRESS": "off", "ELFORGE_TEST": json.dumps(asked), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    return Run(done.returncode, _changed(done.stdout, dry), done.stderr)
+
+
+def apply(*names: str, **options: Any) -> Run:
+    """Predict, run, and hold the run to its prediction; a failed run is returned as it is."""
+    predicted = pyinfra(*names, dry=True, **options)
+    assert predicted.code == 0, predicted.output
+    done = pyinfra(*names, **options)
+    assert done.code or done.changed == predicted.changed, (done.changed ^ predicted.changed, done.output)
+    return done
+
+
+def converge(*names: str, **options: Any) -> Run:
+    """Apply, and see that a second run and a third, dry one change nothing; return the first run."""
+    first = apply(*names, **options)
+    assert first.code == 0, first.output
+    second = pyinfra(*names, **options)
+    assert (second.code, second.changed) == (0, set()), second.output
+    third = pyinfra(*names, dry=True, **options)
+    assert (third.code, third.changed) == (0, set()), third.output
+    return first
+
+
+def _changed(stdout: str, dry: bool) -> set[tuple[str, str]]:
+    if not stdout.strip():
+        return set()
+    report = json.loads(stdout)
+    if dry:
+        return {(host, each["name"]) for each in report["plan"] for host in each["hosts_with_change"]}
+    return {(host, each["name"]) for each in report["results"]["operations"] for host in each["success"]}

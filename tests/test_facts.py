@@ -1,0 +1,203 @@
+"""Each fact on captured output: one YAML file per case, whose name is the claim; and what is an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra_testing.facts import make_fact_tests
+
+from facts.accounts import Users
+from facts.docker import DockerHost
+from facts.files import Contents, Paths
+from facts.files import Path as Found
+from facts.release import ElRelease, Machine
+from facts.repositories import RepositoryFiles
+from facts.rpm import Answer, Keys, Rpm, Rpms
+from facts.unit import Loaded, UnitState
+
+# The command is checked in one case of each fact (test_architecture.py sees to that).
+pytestmark = pytest.mark.filterwarnings("ignore:No command set for test")
+
+BASE = Path(__file__).parent / "facts"
+for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
+    globals()[folder] = make_fact_tests("facts", folder, BASE / folder)
+
+EVERY: list[tuple[Any, dict[str, Any]]] = [
+    (Users, {"users": ["ada"]}),
+    (DockerHost, {"data_root": "/var/lib/docker"}),
+    (Paths, {"paths": ["/etc/a"]}),
+    (Contents, {"paths": ["/etc/a"]}),
+    (ElRelease, {}),
+    (RepositoryFiles, {}),
+    (Rpms, {"queries": ["git"]}),
+    (Keys, {}),
+    (UnitState, {"unit": "docker.service"}),
+    (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
+]
+NAMES = [fact.__name__ for fact, _ in EVERY]
+
+
+def processed(fact_class: Any, arguments: dict[str, Any], lines: list[str]) -> Any:
+    fact = fact_class()
+    fact.command(**arguments)
+    return fact.process(lines)
+
+
+@pytest.mark.parametrize("output", [["@@elforge", "half an ans"], ["no frame"], ["answer", "@@end"], [""]])
+@pytest.mark.parametrize(("fact", "arguments"), EVERY, ids=NAMES)
+def test_an_answer_cut_short_is_an_error(fact, arguments, output):
+    with pytest.raises(FactProcessError, match="the answer was cut short"):
+        processed(fact, arguments, output)
+
+
+@pytest.mark.parametrize(
+    ("fact", "arguments"),
+    [each for each in EVERY if each[0] not in (Rpms, Keys, RepositoryFiles)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_an_empty_answer_is_an_error(fact, arguments):
+    with pytest.raises(FactProcessError):
+        processed(fact, arguments, ["@@elforge", "@@end"])
+
+
+@pytest.mark.parametrize(
+    ("fact", "arguments", "lines", "message"),
+    [
+        (Rpms, {"queries": ["git"]}, ["error: rpmdb: BDB0113 Thread died in Berkeley DB library"],
+         "rpm -q said 'error: rpmdb: BDB0113 Thread died"),
+        (Rpms, {"queries": ["git"]}, ["sh: rpm: command not found"], "rpm -q said 'sh: rpm: command not found'"),
+        (Paths, {"paths": ["/a"]}, ["file root root 644"], "not the state of a path: 'file root root 644'"),
+        (Paths, {"paths": ["/a"]}, ["directory"], "not the state of a path: 'directory'"),
+        (Paths, {"paths": ["/a", "/b"]}, ["absent"], r"asked for \['/a', '/b'\], got 1 lines"),
+        (Contents, {"paths": ["/a"]}, ["base64: /a: Permission denied"], "not the content of a file"),
+        (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
+        (UnitState, {"unit": "a.service"}, ["LoadState=loaded", "Exe="], "systemctl show left out 'ActiveState'"),
+        (Loaded, {"unit": "a.service", "files": ["/a"]}, ["stat: cannot stat"], "not the content of a file"),
+        (ElRelease, {}, ["ID=centos", "VERSION_ID=9"], "cannot tell what this host is: KeyError"),
+        (ElRelease, {}, ["ARCH=x", "CGROUP=", "SYSTEMD=sysvinit", "SHELL=/bin/sh"], "cannot tell what this host"),
+        (DockerHost, {"data_root": "/d"}, ["version 26.1.5", "absent", "absent"], "cannot read the state of Docker"),
+        (DockerHost, {"data_root": "/d"}, ["version 1", "absent", "absent", "disk", "containers 0"],
+         "cannot read the state of Docker"),
+        pytest.param(
+            Keys, {}, ["error: cannot open Packages database in /var/lib/rpm"], "rpm",
+            marks=pytest.mark.xfail(strict=True, reason="Keys drops lines it does not know"),
+        ),
+        pytest.param(
+            RepositoryFiles, {}, ["/etc/yum.repos.d/a.repo"], "a.repo",
+            marks=pytest.mark.xfail(strict=True, raises=ValueError, reason="zip's ValueError ends every host's run"),
+        ),
+        pytest.param(
+            Contents, {"paths": ["/a"]}, ["text !"], "not the content of a file",
+            marks=pytest.mark.xfail(strict=True, reason="what base64 cannot read arrives as an empty file"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_an_error(fact, arguments, lines, message):
+    with pytest.raises(FactProcessError, match=message):
+        processed(fact, arguments, ["@@elforge", *lines, "@@end"])
+
+
+def test_an_installed_version_by_name():
+    answer = Answer(installed=[Rpm("docker-ce", 3, "26.1.5", "1.el9", "x86_64")])
+    assert (answer.version("docker-ce"), answer.version("docker-ce-cli")) == ("26.1.5", "")
+
+
+@pytest.mark.parametrize(("version", "major"), [("7", 7), ("9.6", 9), ("10", 10), ("", 0), ("rawhide", 0)])
+def test_the_major_release(version, major):
+    machine = Machine("centos", version, "", False, "x86_64", 1, 252, "/bin/sh", "", ())
+    assert machine.major == major
+
+
+# The commands themselves, run by a real shell
+
+
+def asked(fact_class: Any, shell: str, cwd: Path | None = None, **arguments: Any) -> Any:
+    fact = fact_class()
+    run = subprocess.run(
+        [shell, "-c", fact.command(**arguments)], capture_output=True, text=True, check=True, cwd=cwd
+    )
+    return fact.process(run.stdout.splitlines())
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "a file").write_text("")
+    (tmp_path / "folder").mkdir(mode=0o750)
+    (tmp_path / "link").symlink_to("/no where/at all")
+    (tmp_path / "to folder").symlink_to("folder")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a file").chmod(0o640)
+    return tmp_path
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_paths_of_a_real_tree(tree, shell):
+    owner = (tree.owner(), tree.group())
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    names = ["a file", "folder", "link", "to folder", "pipe", "none", "$(id)"]
+    found = asked(Paths, shell, paths=[str(tree / name) for name in names])
+    assert [found[str(tree / name)] for name in names] == [
+        Found("file", *owner, "640", empty),
+        Found("directory", *owner, "750"),
+        Found("link", target="/no where/at all"),
+        Found("link", target="folder"),
+        Found("other"),
+        Found("absent"),
+        Found("absent"),
+    ]
+
+
+@pytest.mark.xfail(strict=True, reason="the target of a link goes through word splitting and globbing")
+@pytest.mark.parametrize("target", ["/a  b", "/*", "/a\\tb"])
+def test_the_target_of_a_link_arrives_as_it_is(tmp_path, target):
+    (tmp_path / "link").symlink_to(target)
+    path = str(tmp_path / "link")
+    assert asked(Paths, "dash", paths=[path])[path] == Found("link", target=target)
+
+
+@pytest.mark.xfail(strict=True, reason="the quoting of $path is replaced inside of the paths, too")
+def test_a_path_may_be_called_path(tmp_path):
+    (tmp_path / "$path").write_text("")
+    path = str(tmp_path / "$path")
+    assert asked(Paths, "dash", paths=[path])[path].kind == "file"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_contents_are_the_bytes(tmp_path, shell):
+    whole = bytes(range(256)) + b"\r\nno end of line"
+    (tmp_path / "bytes").write_bytes(whole)
+    (tmp_path / "empty").write_text("")
+    paths = [str(tmp_path / name) for name in ("bytes", "empty", "none")]
+    found = asked(Contents, shell, paths=paths)
+    assert found[paths[0]].encode(errors="surrogateescape") == whole
+    assert [found[path] for path in paths[1:]] == ["", None]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_users_and_machine_of_this_host(shell):
+    found = asked(Users, shell, users=["root", "no-such-user"])
+    assert "root" in found["root"]
+    assert found["no-such-user"] is None
+    assert asked(ElRelease, shell).arch == os.uname().machine
+
+
+PAYLOADS = ["$(touch canary)", "`touch canary`", "; touch canary", "'; touch canary; '", '"; touch canary; "',
+            "-exec touch canary", "&& touch canary", "| touch canary", "${IFS}touch${IFS}canary"]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize(("fact", "arguments"), [each for each in EVERY if each[1]], ids=lambda value: getattr(
+    value, "__name__", ""))  # fmt: skip
+def test_i7_no_fact_runs_its_arguments(tmp_path, fact, arguments, payload):
+    if fact is DockerHost and " " in payload:
+        payload = payload.replace(" ", "${IFS}")  # data_root has no spaces: HostPath refuses them
+    evil = {key: [payload] if isinstance(value, list) else payload for key, value in arguments.items()}
+    subprocess.run(
+        ["sh", "-c", fact().command(**evil)], capture_output=True, cwd=tmp_path, check=False, timeout=20
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,132 @@
+"""Each operation against scripted facts: one YAML file per behaviour, whose name is the claim.
+
+On top of pyinfra-testing's format: an answer gets the type that its fact declares, ``answers: [...]`` gives
+one answer per question, a remote script shows by name (``'(put)'``), its stdin as text, and the SHA-256 of
+that text as ``<sha256>``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyinfra_testing.operations as harness
+import pytest
+from pyinfra.api import OperationError
+from pyinfra.context import ctx_state
+from pyinfra_testing.util import FakeFact, FakeHost, _coerce_value
+
+from deploys.daemon_options import DaemonOptions
+from facts.files import Contents
+from operations import script
+
+pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
+
+BASE = Path(__file__).parent / "operations"
+for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
+    globals()[folder] = harness.make_operation_tests("operations", folder, BASE / folder)
+
+PARSE, COERCE = harness.parse_commands, harness.coerce_operation_arguments
+
+
+class Host(FakeHost):
+    """A host whose facts have their declared types, and may change from question to question."""
+
+    def get_fact(self, fact_cls: Any, *args: Any, **kwargs: Any) -> Any:
+        said = super().get_fact(fact_cls, *args, **kwargs)
+        said = said.data if isinstance(said, FakeFact) else said
+        if isinstance(said, dict) and said.keys() == {"answers"}:
+            question = f"{fact_cls} {args} {kwargs}"
+            self.asked[question] += 1
+            said = said["answers"][self.asked[question] - 1]
+        (declared,) = fact_cls.__orig_bases__[0].__args__
+        return _coerce_value(said, declared)
+
+
+def _host(state: Any, facts: dict[str, Any]) -> Host:
+    host = Host(state, "host", facts={}, data={})
+    host.fact = SimpleNamespace(**{name: FakeFact(said) for name, said in facts.items()})
+    host.asked = Counter()
+    return host
+
+
+def _commands(commands: list[Any]) -> list[Any]:
+    shown = PARSE(commands)
+    for each in shown:
+        if isinstance(each, dict) and "_stdin" in each:
+            content = base64.b64decode(each["_stdin"])
+            each["_stdin"] = content.decode()
+            each["command"] = each["command"].replace(hashlib.sha256(content).hexdigest(), "<sha256>")
+    return shown
+
+
+def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
+    args, kwargs = COERCE(op, args, kwargs)
+    if wanted := kwargs.get("wanted"):
+        kwargs["wanted"] = replace(wanted, options=DaemonOptions(**wanted.options))
+    return args, kwargs
+
+
+@pytest.fixture(autouse=True)
+def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "_text", "({})".format)
+    monkeypatch.setattr(harness, "create_host", _host)
+    monkeypatch.setattr(harness, "parse_commands", _commands)
+    monkeypatch.setattr(harness, "coerce_operation_arguments", _arguments)
+
+
+# What has no YAML form: how a refusal travels, and what a script is made of.
+
+
+def test_a_refusal_ends_the_run_while_the_plan_is_made():
+    with (
+        ctx_state.use(SimpleNamespace(is_executing=False)),
+        pytest.raises(OperationError, match="^it's in the way$"),
+    ):
+        list(script.refuse("it's in the way"))
+
+
+def test_a_refusal_fails_one_host_once_the_run_has_begun():
+    with ctx_state.use(SimpleNamespace(is_executing=True)):
+        (command,) = script.refuse("it's in the way")
+    assert command.get_raw_value() == ("""sh -c 'echo "$1" >&2; exit 1' refuse 'it'"'"'s in the way'""")
+
+
+def test_unreadable_is_never_absent():
+    with pytest.raises(OperationError, match="^/etc/x cannot be read; nothing was changed$"):
+        script.unreadable("/etc/x")
+
+
+def test_a_script_is_bounded_and_quotes_each_argument():
+    command = script.script("link", "/a b", "$(id)", seconds=7)
+    assert command.get_raw_value() == "timeout -k 10 7 sh -c '(link)' link '/a b' '$(id)'"
+    assert command.connector_arguments == {}
+
+
+def test_content_travels_on_stdin_alone():
+    command = script.script("put", "/etc/x", content="s3cret äß\n")
+    assert "s3cret" not in command.get_raw_value()
+    assert base64.b64decode(command.connector_arguments["_stdin"]).decode() == "s3cret äß\n"
+
+
+def test_no_comment_and_no_blank_line_is_sent(monkeypatch):
+    monkeypatch.undo()
+    for path in sorted((Path(script.__file__).parent / "sh").glob("*.sh")):
+        lines = script._text(path.stem).splitlines()
+        assert lines[0] == "set -eu", path.name
+        assert all(line.strip() and not line.lstrip().startswith("# ") for line in lines), path.name
+
+
+@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="facts keep such bytes as surrogates")
+def test_a_file_that_is_not_utf8_can_be_written_back():
+    output = ["@@elforge", "text " + base64.b64encode("# Büro\n".encode("latin-1")).decode(), "@@end"]
+    fact = Contents()
+    fact.command(paths=["/etc/yum.repos.d/x.repo"])
+    content = fact.process(output)["/etc/yum.repos.d/x.repo"]
+    sent = script.script("put", "/x", script.sha256(content), content=content).connector_arguments["_stdin"]
+    assert base64.b64decode(sent) == "# Büro\n".encode("latin-1")
