@@ -23,7 +23,7 @@ from pyinfra_testing.util import FakeFact, FakeHost, _coerce_value
 
 from deploys.daemon_options import DaemonOptions
 from facts.files import Contents
-from operations import script
+from operations import docker, script
 
 pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
 
@@ -75,6 +75,7 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "_text", "({})".format)
+    monkeypatch.setattr(docker, "_VALIDATE", "(validate)")
     monkeypatch.setattr(harness, "create_host", _host)
     monkeypatch.setattr(harness, "parse_commands", _commands)
     monkeypatch.setattr(harness, "coerce_operation_arguments", _arguments)
