@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from lab import hosts, images, keys, mirror
+from lab import hosts, keys, mirror
 from lab.releases import DEFAULT_HOSTS, RELEASES
 from lab.system import LabError, check_machine, known_hosts, state_dir
 
@@ -76,7 +76,7 @@ def _build(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="Stand-in CentOS hosts on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m lab", description="Stand-in CentOS hosts, here.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, action: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:

@@ -79,8 +79,9 @@ def _prepare() -> Path:
     write(
         config,
         f'Dir::Etc::sourcelist "{root}/sources.list";\nDir::Etc::sourceparts "-";\n'
-        f'Dir::Etc::preferencesparts "-";\nDir::State::lists "{root}/lists";\nDir::State::status "/dev/null";\n'
-        f'Dir::Cache "{root}/cache";\nAcquire::Languages "none";\nAPT::Sandbox::User "root";\n',
+        f'Dir::Etc::preferencesparts "-";\nDir::State::lists "{root}/lists";\n'
+        f'Dir::State::status "/dev/null";\nDir::Cache "{root}/cache";\n'
+        'Acquire::Languages "none";\nAPT::Sandbox::User "root";\n',
     )
     _get(config, root, "update")
     return config

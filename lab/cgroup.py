@@ -54,14 +54,19 @@ def kill(group: Path) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
-    for folder in sorted(group.glob("**/"), reverse=True):
+    for folder in reversed(_tree(group)):
         with suppress(FileNotFoundError):
             folder.rmdir()
 
 
 def _pids(group: Path) -> list[int]:
     found: list[int] = []
-    for procs in group.rglob("cgroup.procs"):
+    for folder in _tree(group):
         with suppress(OSError):
-            found += [int(pid) for pid in procs.read_text().split()]
+            found += [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
     return found
+
+
+def _tree(group: Path) -> list[Path]:
+    """Return a group and those below it; unlike Path.rglob, os.walk lives with groups that vanish."""
+    return [Path(folder) for folder, _, _ in os.walk(group)]

@@ -24,6 +24,7 @@ from lab.system import (
     remove,
     run,
     state_dir,
+    unmount_below,
     write,
 )
 
@@ -56,12 +57,13 @@ class HostInfo:
 class _Disk:
     """What a host's disk is made of; kept in ``host.json``.
 
-    ``image`` and ``layers`` are directories below the host's own upper one, the topmost first; ``snapshots`` has,
-    for each name, the layers which the host had then.
+    ``image`` and ``layers`` are directories below the host's own upper one, the topmost first; ``snapshots``
+    has, for each name, the layers which the host had then. ``image`` maps a path to its inode: an image that
+    was built anew under the same name is another image.
     """
 
     address: str
-    image: list[str]
+    image: dict[str, int]
     layers: list[str] = field(default_factory=list)
     snapshots: dict[str, list[str]] = field(default_factory=dict)
 
@@ -79,13 +81,13 @@ class Host:
 
     @property
     def address(self) -> str:
-        """The host's IPv4 address."""
-        return self._disk().address
+        """The host's IPv4 address; known before the host was ever up."""
+        return self._choose_address()
 
     @property
-    def image(self) -> list[str]:
+    def image(self) -> list[Path]:
         """The directories of the image which the host was made from."""
-        return self._disk().image
+        return [Path(layer) for layer in self._disk().image]
 
     @property
     def key(self) -> Path:
@@ -130,7 +132,9 @@ class Host:
     def ssh(self, *command: str, user: str = DEFAULT_USER) -> subprocess.CompletedProcess[str]:
         """Run a command on the host and return its exit status and output."""
         words = self.ssh_command(*command, user=user)
-        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        return subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
 
     def up(self) -> None:
         """Boot the host, unless it runs."""
@@ -146,7 +150,7 @@ class Host:
         """Power the host off; its disk is kept."""
         with lock(f"host-{self.name}"):
             self._power_off()
-            self._unmount()
+            unmount_below(self.folder)
 
     def destroy(self) -> None:
         """Power the host off and forget it."""
@@ -170,7 +174,7 @@ class Host:
         """Remember the host's disk under a name; the host is restarted."""
         with lock(f"host-{self.name}"):
             self._power_off()
-            self._unmount()
+            unmount_below(self.folder)
             disk = self._disk()
             layer = f"{time.time_ns():x}"
             (self.folder / "layers").mkdir(exist_ok=True)
@@ -216,7 +220,8 @@ class Host:
     def _bootable(self) -> bool:
         if not (self.folder / "host.json").exists():
             return False
-        return all(Path(layer).exists() for layer in self._disk().image)
+        image = self._disk().image
+        return all(Path(path).exists() and Path(path).stat().st_ino == inode for path, inode in image.items())
 
     def _make_pristine(self) -> None:
         with lock("addresses"):
@@ -227,7 +232,8 @@ class Host:
             for name in ("upper", *_PLAIN):
                 (self.folder / name).mkdir(parents=True)
             self._write_identity(address)
-            self._save(_Disk(address, [str(layer) for layer in images.layers(self.release.major)]))
+            layers = images.layers(self.release.major)
+            self._save(_Disk(address, {str(layer): layer.stat().st_ino for layer in layers}))
             _write_known_hosts()
 
     def _choose_address(self) -> str:
@@ -247,10 +253,10 @@ class Host:
 
     def _boot(self) -> None:
         started = time.monotonic()
-        self._unmount()
+        unmount_below(self.folder)
         disk = self._disk()
         layers = [self.folder / "layers" / name for name in disk.layers]
-        lowers = [*layers, *(Path(layer) for layer in disk.image)]
+        lowers = [*layers, *(Path(path) for path in disk.image)]
         images.mount_overlay(self.root, lowers, self.folder / "upper", self.folder / "work")
         cgroup.create(self._cgroup)
         container = self._start_container()
@@ -262,7 +268,7 @@ class Host:
         progress(f"{self.name}: up at {disk.address} ({time.monotonic() - started:.1f} s)")
 
     def _start_container(self) -> subprocess.Popen[bytes]:
-        # The shell steps into the host's own control group, so that what it becomes can be found and ended there.
+        # The shell steps into the host's control group, where all that it becomes can be found and ended.
         enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(self._cgroup)]
         command = [
             "systemd-nspawn",
@@ -293,7 +299,9 @@ class Host:
 
     def _ssh_banner(self) -> bool:
         try:
-            with socket.create_connection((self.address, PORT), timeout=1) as connection:
+            # A SYN that is lost while the host's interface comes up is repeated only after a second.
+            with socket.create_connection((self.address, PORT), timeout=0.2) as connection:
+                connection.settimeout(5)
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -312,11 +320,7 @@ class Host:
 
     def _kill(self) -> None:
         cgroup.kill(self._cgroup)
-        self._unmount()
-
-    def _unmount(self) -> None:
-        for mount in sorted(images.mounts_under(self.folder), reverse=True):
-            run("umount", "--lazy", mount)
+        unmount_below(self.folder)
 
 
 def known() -> list[Host]:
@@ -364,6 +368,8 @@ def prepare(hosts: Sequence[Host]) -> None:
 
 def build(majors: Iterable[int], *, force: bool = False) -> None:
     """Build the mirror and the images of these releases, as far as they are missing or outdated."""
+    if force and (running := [host.name for host in known() if host.running]):
+        raise LabError(f"{', '.join(running)}: running on an image; first python -m lab down")
     with ThreadPoolExecutor() as pool:
         parts = [
             pool.submit(mirror_build.ensure, force=force),
@@ -371,7 +377,7 @@ def build(majors: Iterable[int], *, force: bool = False) -> None:
         ]
         for part in parts:
             part.result()
-    images.collect_garbage({Path(layer).name for host in known() for layer in host.image})
+    images.collect_garbage({layer.name for host in known() for layer in host.image})
 
 
 def _in_parallel(action: Callable[[Host], None], hosts: Sequence[Host]) -> None:

@@ -1,21 +1,27 @@
-"""The images: one Debian userland per suite, and over it one thin layer per release that makes it CentOS-like."""
+"""The images: one Debian userland per suite, and over it a thin layer per release that makes it CentOS."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from lab import apt, keys, userland
 from lab.mirror import rpms
 from lab.releases import RELEASES
-from lab.system import PACKAGE, fingerprint, lock, progress, remove, run, state_dir, write
+from lab.system import (
+    PACKAGE,
+    building,
+    fingerprint,
+    lock,
+    progress,
+    put_in_place,
+    remove,
+    run,
+    state_dir,
+    write,
+)
 
-_PACKAGES = (
-    "systemd systemd-sysv dbus openssh-server iproute2 procps rpm dnf dnf-plugins-core firewalld"
-    " policycoreutils-python-utils selinux-policy-default python3 sudo curl ca-certificates iptables nftables"
-    " gcc libc6-dev git make kmod netbase xz-utils tzdata less locales busybox-static libdevmapper1.02.1 e2fsprogs libpam-systemd hostname"
-).split()
+_PACKAGES = (PACKAGE / "image-packages.txt").read_text().split()
 
 _LOCALES = ("en_US", "de_DE", "ja_JP")
 
@@ -59,78 +65,51 @@ def _layer_name(major: int) -> str:
     return f"el{major}-{fingerprint(str(major), _base_name(RELEASES[major].suite), *inputs, *key_texts)}"
 
 
-@contextmanager
-def _building(name: str, *, force: bool) -> Iterator[Path | None]:
-    """Give a directory to build in, which becomes the image when the block ends well; None if there is one."""
-    with lock(f"image-{name}"):
-        final, fresh = _folder(name), state_dir() / "building" / name
-        if final.exists() and not force:
-            yield None
-            return
-        _discard(fresh)
-        fresh.mkdir(parents=True)
-        yield fresh
-        retired = fresh.with_name(f"{name}.retired")
-        remove(retired)
-        if final.exists():
-            final.rename(retired)
-        final.parent.mkdir(exist_ok=True)
-        fresh.rename(final)
-        remove(retired)
-
-
-def _discard(fresh: Path) -> None:
-    for mount in sorted(mounts_under(fresh), reverse=True):
-        run("umount", "--lazy", mount)
-    remove(fresh)
-
-
-def mounts_under(folder: Path) -> list[str]:
-    """Return the mount points at or below a directory."""
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [point for point in points if point == str(folder) or point.startswith(f"{folder}/")]
-
-
 def _ensure_base(suite: str, *, force: bool) -> None:
-    with _building(_base_name(suite), force=force) as root:
-        if root is None:
+    name = _base_name(suite)
+    with lock(f"image-{name}"):
+        if _folder(name).exists() and not force:
             return
         progress(f"image: {suite}, about a minute")
-        options = root.with_name(f"{root.name}.apt.conf")
-        write(options, f'Acquire::Languages "none";\n{apt.network_options()}')
-        excluded = ("doc/*", "man/*", "info/*", "locale/*")
-        included = ("locale/de/*", "locale/ja/*", "locale/locale.alias")
-        run(
-            "mmdebstrap",
-            "--quiet",
-            "--variant=minbase",
-            f"--aptopt={options}",
-            *(f"--dpkgopt=path-exclude=/usr/share/{path}" for path in excluded),
-            *(f"--dpkgopt=path-include=/usr/share/{path}" for path in included),
-            f"--include={','.join(_PACKAGES)}",
-            *(
-                f'--customize-hook=chroot "$1" localedef -i {name} -f UTF-8 {name}.UTF-8'
-                for name in _LOCALES
-            ),
-            "--skip=check/empty",
-            suite,
-            root,
-            apt.mirror(),
-        )
-        root.chmod(0o755)
+        with building(name) as folder:
+            _debootstrap(suite, folder)
+            put_in_place(folder / "root", _folder(name))
         progress(f"image: {suite} done")
 
 
+def _debootstrap(suite: str, folder: Path) -> None:
+    options = folder / "apt.conf"
+    write(options, f'Acquire::Languages "none";\n{apt.network_options()}')
+    excluded = ("doc/*", "man/*", "info/*", "locale/*")
+    included = ("locale/de/*", "locale/ja/*", "locale/locale.alias")
+    run(
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--aptopt={options}",
+        *(f"--dpkgopt=path-exclude=/usr/share/{path}" for path in excluded),
+        *(f"--dpkgopt=path-include=/usr/share/{path}" for path in included),
+        f"--include={','.join(_PACKAGES)}",
+        *(f'--customize-hook=chroot "$1" localedef -i {name} -f UTF-8 {name}.UTF-8' for name in _LOCALES),
+        suite,
+        folder / "root",
+        apt.mirror(),
+    )
+    (folder / "root").chmod(0o755)
+
+
 def _ensure_layer(major: int, *, force: bool) -> None:
-    with _building(_layer_name(major), force=force) as layer:
-        if layer is None:
+    name = _layer_name(major)
+    with lock(f"image-{name}"):
+        if _folder(name).exists() and not force:
             return
         progress(f"image: el{major}")
-        side = layer.with_name(f"{layer.name}.side")
-        _discard(side)
-        with overlay(side / "root", [_folder(_base_name(RELEASES[major].suite))], layer, side / "work"):
-            _fill(side / "root", side / "rpms", major)
-        remove(side)
+        with building(name) as folder:
+            layer, root = folder / "layer", folder / "root"
+            mount_overlay(root, [_folder(_base_name(RELEASES[major].suite))], layer, folder / "work")
+            _fill(root, folder / "rpms", major)
+            run("umount", root)
+            put_in_place(layer, _folder(name))
         progress(f"image: el{major} done")
 
 
@@ -161,16 +140,6 @@ def _install(root: Path, rpm_folder: Path) -> None:
     names = [f"/tmp/rpms/{rpm.name}" for rpm in inside.glob("*.rpm")]
     run("chroot", root, "rpm", "-U", "--nodeps", "--replacefiles", "--nosignature", *names)
     remove(inside)
-
-
-@contextmanager
-def overlay(root: Path, lowers: list[Path], upper: Path, work: Path) -> Iterator[None]:
-    """Mount an overlay for as long as the block runs."""
-    mount_overlay(root, lowers, upper, work)
-    try:
-        yield
-    finally:
-        run("umount", root)
 
 
 def mount_overlay(root: Path, lowers: list[Path], upper: Path, work: Path) -> None:

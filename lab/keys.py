@@ -1,4 +1,4 @@
-"""The lab's keys: SSH for its hosts, OpenPGP for its packages. Generated once, kept in the state directory."""
+"""The lab's keys: SSH for its hosts, OpenPGP for its packages; generated once, kept in the state dir."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ _DYNAMIC = range(20, 250)
 
 
 def octet() -> int:
-    """Return the third octet of the lab's network; a lab with its own state directory gets its own network."""
+    """Return the third octet of the lab's network; another state directory gets another network."""
     folder = str(state_dir())
     return _DEFAULT_OCTET if folder == "/var/lib/elforge-lab" else 100 + zlib.crc32(folder.encode()) % 150
 

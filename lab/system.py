@@ -126,6 +126,41 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
+def unmount_below(folder: Path) -> None:
+    """Unmount whatever is mounted at or below a directory."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted(points, reverse=True):
+        if point == str(folder) or point.startswith(f"{folder}/"):
+            run("umount", "--lazy", point)
+
+
+@contextmanager
+def building(name: str) -> Iterator[Path]:
+    """Give an empty directory to build in; to be called under a lock that has the same name.
+
+    What a killed build left is removed, as far as its last processes let go of it.
+    """
+    parent = state_dir() / "building"
+    fresh = parent / f"{name}.{os.getpid()}"
+    for folder in (*parent.glob(f"{name}.*"), fresh):
+        unmount_below(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    unmount_below(fresh)
+    shutil.rmtree(fresh)
+
+
+def put_in_place(fresh: Path, final: Path) -> None:
+    """Rename a complete directory to its final name; what had that name before is removed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    retired = fresh.with_name("retired")
+    if final.exists():
+        final.rename(retired)
+    fresh.rename(final)
+    remove(retired)
+
+
 def process_start(pid: int) -> str | None:
     """Return when a process started, in kernel ticks: with the pid it names one process for good."""
     try:

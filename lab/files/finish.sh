@@ -7,25 +7,27 @@ hidden=/usr/libexec/elforge-lab
 ln -sf bash /usr/bin/sh
 ln -sf centos-release /etc/redhat-release
 ln -sf centos-release /etc/system-release
-rm -f /etc/debian_version /etc/issue /etc/issue.net /etc/motd /etc/update-motd.d/*
-rm -rf /etc/apt /var/lib/apt /var/cache/apt /etc/dnf/plugins/local.conf
+rm -f /etc/sudoers.d/README /etc/debian_version /etc/issue /etc/issue.net /etc/motd /etc/update-motd.d/*
+rm -rf /etc/apt /var/lib/apt /var/cache/apt
 rm -f /usr/bin/apt* /usr/bin/dpkg* /usr/sbin/adduser
 ln -s useradd /usr/sbin/adduser
 
 # A minimal CentOS does not have these; the mirror's stub packages link to them.
 mkdir -p "$hidden"
 mv /usr/bin/make /usr/sbin/semanage "$hidden/"
-mv /usr/lib/python3/dist-packages/dnf-plugins/versionlock.py "$hidden/"
-mv /usr/lib/python3/dist-packages/dnf-plugins/config_manager.py "$hidden/"
+mv /usr/lib/python3/dist-packages/dnf-plugins "$hidden/"
+mkdir /usr/lib/python3/dist-packages/dnf-plugins
 ln -s "/usr/bin/$(readlink /usr/bin/gcc)" "$hidden/gcc"
 rm -f /usr/bin/gcc /usr/bin/cc /usr/bin/git
-rm -f /etc/dnf/plugins/versionlock.conf /etc/dnf/plugins/versionlock.list
+rm -rf /etc/dnf/plugins
+mkdir /etc/dnf/plugins
 
 if [ "$major" = 7 ]; then
     mv /usr/bin/dnf-3 /usr/bin/yum
     rm -f /usr/bin/dnf /usr/bin/dnf4 /usr/bin/dnf-automatic*
     ln -sf ../yum.conf /etc/dnf/dnf.conf
     cp /etc/yum/vars/* /etc/dnf/vars/
+    mv "$hidden/yum3-plugin" /usr/lib/python3/dist-packages/dnf-plugins/yum3.py
 else
     ln -s dnf-3 /usr/bin/yum
     ln -s dnf/dnf.conf /etc/yum.conf

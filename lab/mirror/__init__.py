@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import network
 from lab.mirror import build, server
-from lab.system import PACKAGE, LabError, fingerprint, lock, process_start, state_dir, write
+from lab.system import LabError, fingerprint, lock, process_start, state_dir, write
 
 _PORT = 8080
 _DOWN_PORT = 8081
@@ -61,8 +61,7 @@ def _start_server() -> subprocess.Popen[bytes]:
     where = (network.gateway(), str(_PORT), str(build.tree()), str(files_dir()), _identity())
     with open(access_log(), "ab") as log, open(state_dir() / "server.log", "ab") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "lab.mirror.server", *where],
-            cwd=PACKAGE.parent,
+            [sys.executable, "-I", server.__file__, *where],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=errors,

@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import keys
 from lab.mirror import engines, faults, rpms, stubs
 from lab.releases import ENGINES, RELEASES, Build, Release
-from lab.system import PACKAGE, fingerprint, lock, progress, remove, state_dir, write
+from lab.system import PACKAGE, building, fingerprint, lock, progress, put_in_place, state_dir, write
 
 _CODE = ("apt.py", "releases.py", "specs", "mirror/stubs.py", "mirror/engines.py", "mirror/faults.py",
          "mirror/rpms.py", "mirror/build.py")  # fmt: skip
@@ -25,34 +25,22 @@ def ensure(*, force: bool = False) -> None:
         stamp = state_dir() / "mirror" / "fingerprint"
         if not force and stamp.exists() and stamp.read_text() == wanted:
             return
-        fresh = state_dir() / "mirror.building"
-        remove(fresh)
-        _build(fresh)
-        write(fresh / "fingerprint", wanted)
-        _replace(fresh, state_dir() / "mirror")
+        with building("mirror") as folder:
+            fresh = folder / "mirror"
+            _build(fresh, engines.Programs(folder / "programs"), folder / "parts")
+            write(fresh / "fingerprint", wanted)
+            put_in_place(fresh, state_dir() / "mirror")
         progress("mirror: ready")
 
 
-def _replace(fresh: Path, final: Path) -> None:
-    old = final.with_name("mirror.old")
-    remove(old)
-    if final.exists():
-        final.rename(old)
-    fresh.rename(final)
-    remove(old)
-
-
-def _build(root: Path) -> None:
-    programs = engines.Programs(engines.unpack_folder())
+def _build(root: Path, programs: engines.Programs, parts: Path) -> None:
     programs.fetch()
     for release in RELEASES.values():
         _distribution(root / "tree", release.major)
-        _docker(root, release, programs)
+        _docker(root / "tree", release, programs, parts / f"el{release.major}")
     keys.stop_agent()
     for folder in (root / "tree" / "docker", *(root / "tree" / "faults" / name for name in faults.TWINS)):
         _upstream_aliases(folder, faults.served_key(folder.name))
-    remove(root / "parts")
-    remove(engines.unpack_folder())
 
 
 def _distribution(tree: Path, major: int) -> None:
@@ -65,8 +53,7 @@ def _distribution(tree: Path, major: int) -> None:
         rpms.index(folder, stubs.modules_file(major, path))
 
 
-def _docker(root: Path, release: Release, programs: engines.Programs) -> None:
-    parts = root / "parts" / f"el{release.major}"
+def _docker(tree: Path, release: Release, programs: engines.Programs, parts: Path) -> None:
     channels = {"stable": release.stable, "test": release.test, "moved": (release.moved,)}
     for channel, builds in channels.items():
         for build in builds:
@@ -77,11 +64,11 @@ def _docker(root: Path, release: Release, programs: engines.Programs) -> None:
     rpms.sign(sorted((parts / "strangers").glob("*.rpm")), keys.STRANGER)
     arch = Path("linux", "centos", str(release.major), "x86_64")
     for channel in ("stable", "test"):
-        rpms.link_all(parts / channel, root / "tree" / "docker" / arch / channel / "Packages")
-        rpms.index(root / "tree" / "docker" / arch / channel)
+        rpms.link_all(parts / channel, tree / "docker" / arch / channel / "Packages")
+        rpms.index(tree / "docker" / arch / channel)
     twins = faults.Twins(parts / "stable", parts / "unsigned", parts / "strangers", parts / "moved")
     for name in faults.TWINS:
-        twins.build(name, root / "tree" / "faults" / name / arch / "stable")
+        twins.build(name, tree / "faults" / name / arch / "stable")
 
 
 def _set_aside(parts: Path, build: Build, programs: engines.Programs) -> None:

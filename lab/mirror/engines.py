@@ -6,14 +6,16 @@ from pathlib import Path
 from lab import apt
 from lab.mirror import rpms
 from lab.releases import ENGINES, Build, Engine
-from lab.system import PACKAGE, progress, remove, state_dir
+from lab.system import PACKAGE, progress
 
 SPECS = PACKAGE / "specs"
 
+_ENGINE = ("docker.io", "containerd", "runc")
+_CLIENT = ("docker-cli", "docker-buildx", "docker-compose")
 _DEBS = {
-    "bookworm": ("docker.io", "containerd", "runc", "tini"),
-    "trixie": ("docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose", "tini"),
-    "forky": ("docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose", "tini-static"),
+    "bookworm": (*_ENGINE, "tini"),
+    "trixie": (*_ENGINE, *_CLIENT, "tini"),
+    "forky": (*_ENGINE, *_CLIENT, "tini-static"),
 }
 
 # Upstream's own release number of the package, per major version.
@@ -30,7 +32,6 @@ class Programs:
     def fetch(self) -> None:
         """Download and unpack the programs of every suite."""
         progress("mirror: downloading Debian's Docker programs")
-        remove(self._root)
         found = apt.download(_DEBS)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda suite: apt.unpack(found[suite], self.folder(suite)), found))
@@ -92,8 +93,3 @@ def _package_containerd(programs: Programs, engine: Engine, common: dict[str, st
         debian_root=str(programs.folder(engine.suite)),
         runc=str(programs.folder(engine.runc_suite) / "usr/sbin/runc"),
     )
-
-
-def unpack_folder() -> Path:
-    """Return where the programs are unpacked."""
-    return state_dir() / "cache" / "programs"

@@ -41,20 +41,33 @@ def _replaced(healthy: Path, other: Path, stable: Path) -> None:
 
 
 def _truncated(twins: Twins, stable: Path) -> None:
+    for rpm in _damageable(twins, stable):
+        os.truncate(rpm, rpm.stat().st_size * 6 // 10)
+
+
+def _altered(twins: Twins, stable: Path) -> None:
+    for rpm in _damageable(twins, stable):
+        _flip_a_byte(rpm)
+
+
+def _damageable(twins: Twins, stable: Path) -> list[Path]:
+    """Build the healthy repository; return the newest engine's packages, which no other repository shares."""
     rpms.link_all(twins.healthy, stable / "Packages")
     rpms.index(stable)
-    for rpm in twins.unsigned.glob("*.rpm"):
-        damaged = rpms.unshare(stable / "Packages" / rpm.name)
-        os.truncate(damaged, damaged.stat().st_size * 6 // 10)
+    return [rpms.unshare(stable / "Packages" / rpm.name) for rpm in twins.unsigned.glob("*.rpm")]
+
+
+def _flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
 
 
 def _corrupt_repodata(twins: Twins, stable: Path) -> None:
     rpms.link_all(twins.healthy, stable / "Packages")
     rpms.index(stable)
     (primary,) = (stable / "repodata").glob("*primary.xml.gz")
-    content = bytearray(primary.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    primary.write_bytes(content)
+    _flip_a_byte(primary)
 
 
 def _moved(twins: Twins, stable: Path) -> None:
@@ -71,6 +84,7 @@ TWINS: dict[str, Callable[[Twins, Path], None]] = {
     "wrong-key": _wrong_key,
     "impostor": _wrong_key,
     "truncated": _truncated,
+    "altered": _altered,
     "corrupt-repodata": _corrupt_repodata,
     "moved": _moved,
     "empty": _empty,

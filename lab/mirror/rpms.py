@@ -87,7 +87,8 @@ def _subpackage(rpm: Rpm) -> str:
     ]
     head = "".join(f"{name}: {value}\n" for name, value in fields)
     files = "".join(f"{_directive(path)}{path}\n" for path, _ in rpm.files)
-    return f"%package -n {rpm.name}\n{head}%description -n {rpm.name}\nLab stand-in.\n%files -n {rpm.name}\n{files}"
+    name = rpm.name
+    return f"%package -n {name}\n{head}%description -n {name}\nLab stand-in.\n%files -n {name}\n{files}"
 
 
 def _directive(path: str) -> str:

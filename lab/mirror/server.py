@@ -1,7 +1,8 @@
 """The package mirror's web server, with the ways in which mirrors misbehave.
 
-Run in the background as ``python -m lab.mirror.server ADDRESS PORT TREE FILES IDENTITY``; every request becomes
-one line on stdout: ``time client method path status bytes``. ``/lab-identity`` answers with IDENTITY, unlogged.
+Run in the background as a script of its own, ``server.py ADDRESS PORT TREE FILES IDENTITY``; every request
+becomes one line on stdout: ``time client method path status bytes``. ``/lab-identity`` answers with IDENTITY,
+unlogged.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The distribution's side of the mirror: which small packages each repository of each release holds.
 
-A stub with nothing behind it carries the version CentOS has, since what matters is the relations between packages.
-A stub that puts one of the image's programs on PATH carries that program's version.
+A stub with nothing behind it carries the version CentOS has, since what matters is the relations between
+packages. A stub that puts one of the image's programs on PATH carries that program's version.
 """
 
 from dataclasses import replace
@@ -62,14 +62,18 @@ def _versionlock(name: str, version: str, release: str, locklist: str) -> Rpm:
         files=(
             ("/etc/dnf/plugins/versionlock.conf", conf),
             (locklist, ""),
-            (f"{_DNF_PLUGINS}/versionlock.py", f"-> {HIDDEN}/versionlock.py"),
+            _dnf_plugin("versionlock"),
         ),
     )
 
 
 def _config_manager(name: str, version: str, release: str, files: tuple[tuple[str, str], ...] = ()) -> Rpm:
-    plugin = (f"{_DNF_PLUGINS}/config_manager.py", f"-> {HIDDEN}/config_manager.py")
-    return Rpm(name, version, release, files=(plugin, *files))
+    plugins = tuple(_dnf_plugin(plugin) for plugin in ("config_manager", "download", "needs_restarting"))
+    return Rpm(name, version, release, files=(*plugins, *files))
+
+
+def _dnf_plugin(name: str) -> tuple[str, str]:
+    return f"{_DNF_PLUGINS}/{name}.py", f"-> {HIDDEN}/dnf-plugins/{name}.py"
 
 
 def _epel_release(major: int, version: str, release: str) -> Rpm:
