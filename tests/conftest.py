@@ -12,6 +12,19 @@ GOLDEN = Path(__file__).parent / "golden"
 LAB_FOLDERS = {"lab", "faults", "sweep", "acceptance"}
 
 
+# Lines that the run ends with, e.g. "crash points converged 69/69".
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in terminalreporter.config.stash[FIGURES]:
+        terminalreporter.write_line(line)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden from what runs now")
     parser.addoption("--whole-sweep", action="store_true", help="crash at every point, not at a sample")
