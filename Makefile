@@ -13,7 +13,7 @@ help: ## Show this list
 
 demo: $(VENV)/done system ## Turn three bare lab hosts into Docker build hosts
 	$(BIN)/python -m lab up
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -m tools.demo
 
 test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance
 	$(BIN)/python -m lab up
@@ -32,7 +32,7 @@ sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; l
 	$(BIN)/pytest tests/sweep --whole-sweep
 
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
-	$(BIN)/python tools/real.py $(INVENTORY)
+	$(BIN)/python -m tools.real $(INVENTORY)
 
 lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
@@ -40,7 +40,7 @@ lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
 		--no-header --python-version 3.11 --upgrade --extra dev pyproject.toml -o requirements.lock
 
 docs: $(VENV)/done ## Write docs/options.md from the models
-	$(BIN)/python tools/options.py > docs/options.md
+	$(BIN)/python -m tools.options > docs/options.md
 
 clean: ## Stop the lab and remove what make has made here; images and mirror stay
 	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi

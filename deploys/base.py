@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pyinfra.api import deploy
 
-from deploys.mirrors import stock_urls
+from deploys.mirrors import epel_url, stock_urls
 from deploys.options import Options
 from deploys.release import Release
 from deploys.urls import check_urls
@@ -20,11 +20,6 @@ TOOLS = ["ca-certificates", "curl", "gnupg2", "tar", "xz"]
 
 _ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}")
 
-EPEL_URL = {
-    7: "https://dl.fedoraproject.org/pub/archive/epel/7/$basearch/",
-    8: "https://dl.fedoraproject.org/pub/epel/8/Everything/$basearch/",
-    9: "https://dl.fedoraproject.org/pub/epel/9/Everything/$basearch/",
-}
 # Source: distribution-gpg-keys, 2026-08.
 EPEL_FINGERPRINT = {
     7: "91E97D7C4A5E96F17F3E888F6A2FAEA2352C64E5",
@@ -90,7 +85,7 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
             present=options.repositories == "repair",
         )
     if options.epel:
-        _epel(options, release)
+        _epel(options, release, machine)
     rpm.packages(name="Install tools", specs=[*TOOLS, *options.packages], manager=release.manager)
     if options.timezone:
         files.link(
@@ -100,7 +95,7 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
         )
 
 
-def _epel(options: BaseOptions, release: Release) -> None:
+def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
     path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-{release.major}"
     rpm.key(
         name="Trust EPEL's key",
@@ -112,6 +107,6 @@ def _epel(options: BaseOptions, release: Release) -> None:
         name="Add EPEL",
         repo="epel",
         title="Extra Packages for Enterprise Linux",
-        baseurl=options.epel_urls or [EPEL_URL[release.major]],
+        baseurl=options.epel_urls or [epel_url(release.major, machine)],
         gpgkey=f"file://{path}",
     )

@@ -379,8 +379,8 @@ class DaemonOptions(Options):
     max_download_attempts: Count | None = Field(default=None, description="Tries per layer pulled.")
     proxies: Proxies | None = Field(
         default=None,
-        description="Proxies for pulls and pushes: http_proxy, https_proxy, no_proxy (engine 23.0"
-        " and later).",
+        description="Proxies for pulls and pushes: http_proxy, https_proxy, no_proxy; an engine before 23.0 "
+        "gets them through its unit.",
     )
 
     # Networks

@@ -16,6 +16,7 @@ _FOLDERS = {
     "ha": "HighAvailability",
     "plus": "centosplus",
     "fasttrack": "fasttrack",
+    "devel": "Devel",
 }
 _EL8 = {repo: f"{folder}/$basearch/os/" for repo, folder in _FOLDERS.items()}
 # Path of each stock repository below the root of its release.
@@ -31,6 +32,23 @@ PATHS = {
     9: {repo: f"9-stream/{path}" for repo, path in _EL8.items()}
     | {"extras-common": "SIGs/9-stream/extras/$basearch/extras-common/"},
 }
+
+_EPEL = "https://dl.fedoraproject.org/pub"
+EPEL = {
+    7: f"{_EPEL}/archive/epel/7/$basearch/",
+    8: f"{_EPEL}/epel/8/Everything/$basearch/",
+    9: f"{_EPEL}/epel/9/Everything/$basearch/",
+}
+# EPEL 8 follows RHEL 8.10; CentOS 8 stopped before and needs the packages of its own time.
+EPEL_CENTOS_8 = {"linux": f"{_EPEL}/archive/epel/8.5/Everything/$basearch/"}
+EPEL_CENTOS_8 |= {"stream": f"{_EPEL}/archive/epel/8.9/Everything/$basearch/"}
+
+
+def epel_url(major: int, machine: Machine) -> str:
+    """Return the base URL of EPEL for a host."""
+    if machine.id == "centos" and major == 8:
+        return EPEL_CENTOS_8["stream" if machine.stream else "linux"]
+    return EPEL[major]
 
 
 def stock_urls(major: int, machine: Machine, vault: list[str], live: list[str]) -> dict[str, list[str]]:

@@ -1,0 +1,45 @@
+"""An inventory with the common options, each where it belongs. Copy it and make it yours.
+
+    pyinfra --dry inventories/example.py deploy.py     # what would change
+    pyinfra inventories/example.py deploy.py           # asks, then changes it
+
+Every option is in docs/options.md. An option of a host goes before one of its group, and that before
+group_data/all.py; options are single keys, so each level says only what differs.
+"""
+
+docker_hosts = (
+    [
+        # A name that ssh knows is enough.
+        "build1.example.org",
+        (
+            "build2.example.org",
+            {
+                "ssh_user": "ops",  # who logs in; becomes root by sudo (group_data/all.py: _sudo = True)
+                "ssh_port": 22,
+                "ssh_key": "~/.ssh/id_ed25519",
+                # Refuse a host whose key is not known yet, rather than trust it at first sight.
+                "ssh_strict_host_key_checking": "yes",
+                "docker_version": "26.1.4",  # this host alone is pinned
+            },
+        ),
+    ],
+    {
+        # --- base: repositories, tools, time zone
+        "base_repositories": "repair",  # stock files of EOL releases; your own mirrors are not touched
+        "base_timezone": "UTC",
+        "base_packages": ["git", "make"],
+        # --- docker: the engine
+        "docker_users": ["ops"],  # as good as root
+        "docker_conflicts": "refuse",  # or "remove": podman, runc and old Docker packages in the way
+        # "docker_repo_url": "https://mirror.example.org/docker/linux",
+        # --- docker: daemon.json
+        "docker_log_opts": {"max-size": "50m", "max-file": "3"},
+        "docker_live_restore": True,  # containers outlive a restart of the engine
+        "docker_default_address_pools": [{"base": "172.30.0.0/16", "size": 24}],
+        # "docker_registry_mirrors": ["https://mirror.example.org"],
+        # "docker_proxies": {"https_proxy": "http://proxy.example.org:3128", "no_proxy": "example.org"},
+        # --- docker: BuildKit's cache
+        "docker_builder_max_used_space": "50GB",  # or "20%" of the disk
+        "docker_builder_min_free_space": "10GB",
+    },
+)

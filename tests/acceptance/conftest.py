@@ -1,0 +1,81 @@
+"""Read hosts through testinfra: a second implementation, that knows nothing of ours.
+
+    pytest tests/acceptance --inventory inventory.py
+
+works against any pyinfra inventory: the lab, Vagrant machines, or your own hosts.
+"""
+
+from __future__ import annotations
+
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from pyinfra.api import State
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.context import ctx_state
+from pyinfra_cli.inventory import make_inventory
+from testinfra.host import Host
+
+from deploys.base import BaseOptions
+from deploys.docker import DockerOptions
+
+SSH_OPTIONS = {
+    "ssh_known_hosts_file": "UserKnownHostsFile",
+    "ssh_strict_host_key_checking": "StrictHostKeyChecking",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" in metafunc.fixturenames:
+        targets = load(metafunc.config.getoption("--inventory"))
+        assert targets, f"no hosts in {metafunc.config.getoption('--inventory')}"
+        metafunc.parametrize("target", targets, ids=[target.name for target in targets], scope="session")
+
+
+@cache
+def load(inventory: str) -> list[PyinfraHost]:
+    """Return the hosts of an inventory with their data, as pyinfra's command line would."""
+    state = State()
+    state.cwd = str(Path.cwd())
+    with ctx_state.use(state):
+        return list(make_inventory(inventory, cwd=state.cwd))
+
+
+@pytest.fixture(scope="session")
+def host(target: PyinfraHost) -> Host:
+    """Connect as pyinfra does; everything is asked as root."""
+    data = target.data.dict()
+    if target.name == "@local":
+        return testinfra.get_host("local://", sudo=bool(data.get("_sudo")))
+    words = [f"-o {option}={shlex.quote(data[key])}" for key, option in SSH_OPTIONS.items() if data.get(key)]
+    return testinfra.get_host(
+        f"ssh://{data.get('ssh_hostname', target.name)}",
+        ssh_extra_args=" ".join(["-o BatchMode=yes", *_login(data), *words]),
+        # A connection that lives on would keep the groups that its user had at login.
+        controlpersist=0,
+        sudo=bool(data.get("_sudo")),
+    )
+
+
+@pytest.fixture
+def docker(target: PyinfraHost) -> DockerOptions:
+    """Return what was declared for Docker; skip hosts that it was not declared for."""
+    options = DockerOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if "docker_hosts" not in target.groups or options.state == "absent":
+        pytest.skip(f"Docker is not declared for {target.name}")
+    return options
+
+
+@pytest.fixture
+def base(target: PyinfraHost) -> BaseOptions:
+    """Return what was declared for the base deploy."""
+    return BaseOptions.of(target.data.dict(), target.connector_cls.data_meta)
+
+
+def _login(data: dict[str, Any]) -> list[str]:
+    flags = {"ssh_user": "-l", "ssh_port": "-p", "ssh_key": "-i"}
+    return [f"{flag} {shlex.quote(str(data[key]))}" for key, flag in flags.items() if data.get(key)]
