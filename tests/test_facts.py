@@ -17,7 +17,7 @@ from facts.files import Contents, Paths
 from facts.files import Path as Found
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
-from facts.rpm import Answer, Keys, Rpm, Rpms
+from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from facts.unit import Loaded, UnitState
 
 # The command is checked in one case of each fact (test_architecture.py sees to that).
@@ -35,6 +35,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (ElRelease, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
+    (Dependents, {"names": ["runc"]}),
     (Keys, {}),
     (UnitState, {"unit": "docker.service"}),
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
@@ -57,7 +58,7 @@ def test_an_answer_cut_short_is_an_error(fact, arguments, output):
 
 @pytest.mark.parametrize(
     ("fact", "arguments"),
-    [each for each in EVERY if each[0] not in (Rpms, Keys, RepositoryFiles)],
+    [each for each in EVERY if each[0] not in (Rpms, Dependents, Keys, RepositoryFiles)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_an_empty_answer_is_an_error(fact, arguments):
@@ -68,35 +69,74 @@ def test_an_empty_answer_is_an_error(fact, arguments):
 @pytest.mark.parametrize(
     ("fact", "arguments", "lines", "message"),
     [
-        (Rpms, {"queries": ["git"]}, ["error: rpmdb: BDB0113 Thread died in Berkeley DB library"],
-         "rpm -q said 'error: rpmdb: BDB0113 Thread died"),
-        (Rpms, {"queries": ["git"]}, ["sh: rpm: command not found"], "rpm -q said 'sh: rpm: command not found'"),
+        (
+            Rpms,
+            {"queries": ["git"]},
+            ["error: rpmdb: BDB0113 Thread died in Berkeley DB library"],
+            "rpm -q said 'error: rpmdb: BDB0113 Thread died",
+        ),
+        (
+            Rpms,
+            {"queries": ["git"]},
+            ["sh: rpm: command not found"],
+            "rpm -q said 'sh: rpm: command not found'",
+        ),
         (Paths, {"paths": ["/a"]}, ["file root root 644"], "not the state of a path: 'file root root 644'"),
         (Paths, {"paths": ["/a"]}, ["directory"], "not the state of a path: 'directory'"),
         (Paths, {"paths": ["/a", "/b"]}, ["absent"], r"asked for \['/a', '/b'\], got 1 lines"),
         (Contents, {"paths": ["/a"]}, ["base64: /a: Permission denied"], "not the content of a file"),
         (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
-        (UnitState, {"unit": "a.service"}, ["LoadState=loaded", "Exe="], "systemctl show left out 'ActiveState'"),
+        (
+            UnitState,
+            {"unit": "a.service"},
+            ["LoadState=loaded", "Exe="],
+            "systemctl show left out 'ActiveState'",
+        ),
         (Loaded, {"unit": "a.service", "files": ["/a"]}, ["stat: cannot stat"], "not the content of a file"),
         (ElRelease, {}, ["ID=centos", "VERSION_ID=9"], "cannot tell what this host is: KeyError"),
-        (ElRelease, {}, ["ARCH=x", "CGROUP=", "SYSTEMD=sysvinit", "SHELL=/bin/sh"], "cannot tell what this host"),
-        (DockerHost, {"data_root": "/d"}, ["version 26.1.5", "absent", "absent"], "cannot read the state of Docker"),
-        (DockerHost, {"data_root": "/d"}, ["version 1", "absent", "absent", "disk", "containers 0"],
-         "cannot read the state of Docker"),
+        (
+            ElRelease,
+            {},
+            ["ARCH=x", "CGROUP=", "SYSTEMD=sysvinit", "SHELL=/bin/sh"],
+            "cannot tell what this host",
+        ),
+        (
+            DockerHost,
+            {"data_root": "/d"},
+            ["version 26.1.5", "absent", "absent"],
+            "cannot read the state of Docker",
+        ),
+        (
+            DockerHost,
+            {"data_root": "/d"},
+            ["version 1", "absent", "absent", "disk", "containers 0"],
+            "cannot read the state of Docker",
+        ),
         pytest.param(
-            Keys, {}, ["error: cannot open Packages database in /var/lib/rpm"], "rpm",
+            Keys,
+            {},
+            ["error: cannot open Packages database in /var/lib/rpm"],
+            "rpm",
             marks=pytest.mark.xfail(strict=True, reason="Keys drops lines it does not know"),
         ),
         pytest.param(
-            RepositoryFiles, {}, ["/etc/yum.repos.d/a.repo"], "a.repo",
-            marks=pytest.mark.xfail(strict=True, raises=ValueError, reason="zip's ValueError ends every host's run"),
+            RepositoryFiles,
+            {},
+            ["/etc/yum.repos.d/a.repo"],
+            "a.repo",
+            marks=pytest.mark.xfail(
+                strict=True, raises=ValueError, reason="zip's ValueError ends every host's run"
+            ),
         ),
         pytest.param(
-            Contents, {"paths": ["/a"]}, ["text !"], "not the content of a file",
+            Contents,
+            {"paths": ["/a"]},
+            ["text !"],
+            "not the content of a file",
             marks=pytest.mark.xfail(strict=True, reason="what base64 cannot read arrives as an empty file"),
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_an_error(fact, arguments, lines, message):
     with pytest.raises(FactProcessError, match=message):
         processed(fact, arguments, ["@@elforge", *lines, "@@end"])
@@ -186,13 +226,25 @@ def test_users_and_machine_of_this_host(shell):
     assert asked(ElRelease, shell).arch == os.uname().machine
 
 
-PAYLOADS = ["$(touch canary)", "`touch canary`", "; touch canary", "'; touch canary; '", '"; touch canary; "',
-            "-exec touch canary", "&& touch canary", "| touch canary", "${IFS}touch${IFS}canary"]  # fmt: skip
+PAYLOADS = [
+    "$(touch canary)",
+    "`touch canary`",
+    "; touch canary",
+    "'; touch canary; '",
+    '"; touch canary; "',
+    "-exec touch canary",
+    "&& touch canary",
+    "| touch canary",
+    "${IFS}touch${IFS}canary",
+]
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize(("fact", "arguments"), [each for each in EVERY if each[1]], ids=lambda value: getattr(
-    value, "__name__", ""))  # fmt: skip
+@pytest.mark.parametrize(
+    ("fact", "arguments"),
+    [each for each in EVERY if each[1]],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
 def test_i7_no_fact_runs_its_arguments(tmp_path, fact, arguments, payload):
     if fact is DockerHost and " " in payload:
         payload = payload.replace(" ", "${IFS}")  # data_root has no spaces: HostPath refuses them

@@ -87,7 +87,7 @@ def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_refusal_ends_the_run_while_the_plan_is_made():
     with (
         ctx_state.use(SimpleNamespace(is_executing=False)),
-        pytest.raises(OperationError, match="^it's in the way$"),
+        pytest.raises(OperationError, match=r"^it's in the way$"),
     ):
         list(script.refuse("it's in the way"))
 
@@ -99,7 +99,7 @@ def test_a_refusal_fails_one_host_once_the_run_has_begun():
 
 
 def test_unreadable_is_never_absent():
-    with pytest.raises(OperationError, match="^/etc/x cannot be read; nothing was changed$"):
+    with pytest.raises(OperationError, match=r"^/etc/x cannot be read; nothing was changed$"):
         script.unreadable("/etc/x")
 
 

@@ -1,0 +1,137 @@
+"""The drop-in that remembers what a unit has loaded, run by a real shell; and the flags of ExecStart."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from facts.unit import Unit, _flags
+from operations import unit
+from operations.docker import DAEMON_JSON, PROXY, _needs_restart
+
+
+@pytest.fixture
+def hooks(tmp_path, monkeypatch):
+    """Return what systemd would run before and after the start, for two files in tmp_path."""
+    monkeypatch.setattr(unit, "EVIDENCE", str(tmp_path / "run"))
+    files = [str(tmp_path / name) for name in ("a.conf", "b.conf")]
+    text = unit.evidence(files, "x.service")
+
+    def run(hook: str) -> None:
+        (command,) = re.findall(rf"^{hook}=-/bin/sh -c '([^']*)'$", text, re.MULTILINE)
+        # systemd reads $$ as $ (systemd.service(5), "Command lines").
+        subprocess.run(["/bin/sh", "-c", command.replace("$$", "$")], check=True)
+
+    return run
+
+
+def record(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "run" / "x.service"
+    return {path.name: path.read_text() for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def test_a_start_records_what_it_read(tmp_path, hooks):
+    (tmp_path / "a.conf").write_text("one")
+    hooks("ExecStartPre")
+    assert record(tmp_path) == {}
+    (tmp_path / "a.conf").write_text("changed while it started")
+    hooks("ExecStartPost")
+    assert record(tmp_path) == {"a.conf": "one"}
+
+
+def test_a_start_that_fails_changes_no_record(tmp_path, hooks):
+    (tmp_path / "a.conf").write_text("good")
+    hooks("ExecStartPre")
+    hooks("ExecStartPost")
+    (tmp_path / "a.conf").write_text("bad")
+    hooks("ExecStartPre")
+    assert record(tmp_path) == {"a.conf": "good"}
+
+
+def test_the_next_start_forgets_a_file_that_is_gone(tmp_path, hooks):
+    for text in ("one", "two"):
+        (tmp_path / "a.conf").write_text(text)
+        (tmp_path / "b.conf").write_text(text)
+        hooks("ExecStartPre")
+        hooks("ExecStartPost")
+    assert record(tmp_path) == {"a.conf": "two", "b.conf": "two"}
+    (tmp_path / "b.conf").unlink()
+    hooks("ExecStartPre")
+    hooks("ExecStartPost")
+    assert record(tmp_path) == {"a.conf": "two"}
+
+
+def test_a_record_is_for_root_alone(tmp_path, hooks):
+    (tmp_path / "a.conf").write_text("secret")
+    hooks("ExecStartPre")
+    hooks("ExecStartPost")
+    assert (tmp_path / "run" / "x.service").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "run" / "x.service" / "a.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_drop_in():
+    lines = unit.evidence(["/etc/x"], "x.service").splitlines()
+    assert lines[1] == "[Service]"
+    assert all("%" not in line for line in lines), "systemd would replace %"
+    assert all(line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("exec_start", "flags"),
+    [
+        (
+            "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// ; ignore_errors=no ; pid=0 }",
+            ["-H", "fd://"],
+        ),
+        ("{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd ; ignore_errors=no }", []),
+        ("", []),
+    ],
+)
+def test_flags(exec_start, flags):
+    assert _flags(exec_start) == flags
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "restart"),
+    [
+        (DAEMON_JSON, "{}", '{"debug": true}', False),
+        (DAEMON_JSON, '{"debug": true}', "{}", True),
+        (DAEMON_JSON, "{}", '{"bip": "10.0.0.1/24"}', True),
+        (DAEMON_JSON, "?", "{}", True),
+        (DAEMON_JSON, "half a fi", "{}", True),
+        (DAEMON_JSON, None, None, False),
+        (PROXY, None, "[Service]\n", True),
+    ],
+)
+def test_what_needs_a_restart(path, old, new, restart):
+    assert _needs_restart(path, old, new) is restart
+
+
+def state(**changes: object) -> Unit:
+    known = {"load": "loaded", "active": "active", "enabled": "enabled", "stale": False, "replaced": False}
+    return Unit(**{**known, **changes})
+
+
+@pytest.mark.parametrize(
+    ("found", "running", "enabled", "actions"),
+    [
+        (state(), True, True, []),
+        (state(), None, None, []),
+        (state(), False, False, ["disable", "stop"]),
+        (state(active="activating"), True, None, ["start"]),
+        (state(active="reloading"), True, None, []),
+        (state(active="activating"), False, None, ["stop"]),
+        (state(active="failed"), False, None, []),
+        (state(enabled="static"), None, True, []),
+        (state(enabled="generated"), None, True, []),
+        (state(enabled="enabled-runtime"), None, False, []),
+        (state(enabled=""), None, True, ["enable"]),
+        (state(load="masked", active="inactive", enabled="masked"), True, False, ["unmask", "start"]),
+        (state(load="masked", active="inactive", enabled="masked"), False, False, []),
+    ],
+)
+def test_actions(found, running, enabled, actions):
+    assert unit._actions(found, running, enabled) == actions
