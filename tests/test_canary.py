@@ -156,7 +156,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def poisoned(value: Any, path: tuple[Any, ...], text: str) -> Any:
-    """Return a copy of a value with one string replaced; ``{}`` stands for the old one, ``://`` for its place."""
+    """Return a copy of a value with one string replaced; ``{}`` in the text is the old one."""
     if not path:
         return value.replace("://", text, 1) if text.startswith("://") else text.replace("{}", value)
     step, *rest = path
