@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 from lab.system import LabError, run, state_dir, write
@@ -91,4 +90,4 @@ def unpack(debs: list[Path], folder: Path) -> None:
     """Unpack packages into a folder, which then looks like a file system root."""
     for deb in debs:
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(folder)], check=True)
+        run("dpkg-deb", "-x", deb, folder)

@@ -17,6 +17,7 @@ from lab.releases import DEFAULT_HOSTS, of_host
 from lab.system import (
     LabError,
     check_machine,
+    clear_killed_builds,
     fingerprint,
     known_hosts,
     lock,
@@ -35,6 +36,7 @@ _BOOT_SECONDS = 90
 _STOP_SECONDS = 30
 # Docker cannot keep its layers on an overlay, so these live beside it.
 _PLAIN = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
+_INOTIFY_INSTANCES = 8192
 _POWER_OFF = signal.SIGRTMIN + 4
 
 
@@ -362,14 +364,23 @@ def down(names: Iterable[str] = (), *, purge: bool = False) -> None:
 def prepare(hosts: Sequence[Host]) -> None:
     """Build images and mirror as far as these hosts need them, and serve the mirror."""
     check_machine()
+    _raise_inotify_limit()
     build({host.release.major for host in hosts})
     mirror.serve()
+
+
+def _raise_inotify_limit() -> None:
+    # Every host's systemd needs some ten instances, and all hosts share root's: 128 by default.
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < _INOTIFY_INSTANCES:
+        limit.write_text(str(_INOTIFY_INSTANCES))
 
 
 def build(majors: Iterable[int], *, force: bool = False) -> None:
     """Build the mirror and the images of these releases, as far as they are missing or outdated."""
     if force and (running := [host.name for host in known() if host.running]):
         raise LabError(f"{', '.join(running)}: running on an image; first python -m lab down")
+    clear_killed_builds()
     with ThreadPoolExecutor() as pool:
         parts = [
             pool.submit(mirror_build.ensure, force=force),

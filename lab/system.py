@@ -136,19 +136,24 @@ def unmount_below(folder: Path) -> None:
 
 @contextmanager
 def building(name: str) -> Iterator[Path]:
-    """Give an empty directory to build in; to be called under a lock that has the same name.
-
-    What a killed build left is removed, as far as its last processes let go of it.
-    """
-    parent = state_dir() / "building"
-    fresh = parent / f"{name}.{os.getpid()}"
-    for folder in (*parent.glob(f"{name}.*"), fresh):
-        unmount_below(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    """Give an empty directory to build in, of this process alone; it is removed in the end."""
+    fresh = state_dir() / "building" / f"{name}.{os.getpid()}"
+    remove(fresh)
     fresh.mkdir(parents=True)
-    yield fresh
-    unmount_below(fresh)
-    shutil.rmtree(fresh)
+    try:
+        yield fresh
+    finally:
+        unmount_below(fresh)
+        remove(fresh)
+
+
+def clear_killed_builds() -> None:
+    """Remove the building directories of dead processes, as far as their orphans let go of them."""
+    for folder in (state_dir() / "building").glob("*.*"):
+        pid = folder.suffix.removeprefix(".")
+        if not (pid.isdecimal() and process_start(int(pid))):
+            unmount_below(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_in_place(fresh: Path, final: Path) -> None:
