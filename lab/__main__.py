@@ -23,7 +23,10 @@ def _reset(arguments: argparse.Namespace) -> None:
 def _ssh(arguments: argparse.Namespace) -> None:
     check_machine()
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
-    words = hosts.Host(arguments.name).ssh_command(*command, user=arguments.user)
+    host = hosts.Host(arguments.name)
+    if not host.running:
+        raise LabError(f"{host.name} is not running: python -m lab up {host.name}")
+    words = host.ssh_command(*command, user=arguments.user)
     os.execvp(words[0], words)
 
 

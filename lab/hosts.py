@@ -84,12 +84,18 @@ class Host:
     @property
     def address(self) -> str:
         """The host's IPv4 address; known before the host was ever up."""
-        return self._choose_address()
+        try:
+            return self._disk().address
+        except LabError:
+            return network.choose_address(self.name, {host.address for host in known()})
 
     @property
     def image(self) -> list[Path]:
-        """The directories of the image which the host was made from."""
-        return [Path(layer) for layer in self._disk().image]
+        """The directories of the image which the host was made from; none if it was never up."""
+        try:
+            return [Path(layer) for layer in self._disk().image]
+        except LabError:
+            return []
 
     @property
     def key(self) -> Path:
@@ -226,8 +232,9 @@ class Host:
         return all(Path(path).exists() and Path(path).stat().st_ino == inode for path, inode in image.items())
 
     def _make_pristine(self) -> None:
+        images.ensure([self.release.major])
         with lock("addresses"):
-            address = self._choose_address()
+            address = self.address
             remove(self.folder / "host.json")
             for name in ("upper", "work", "layers", "snapshots", *_PLAIN):
                 remove(self.folder / name)
@@ -237,11 +244,6 @@ class Host:
             layers = images.layers(self.release.major)
             self._save(_Disk(address, {str(layer): layer.stat().st_ino for layer in layers}))
             _write_known_hosts()
-
-    def _choose_address(self) -> str:
-        if (self.folder / "host.json").exists():
-            return self._disk().address
-        return network.choose_address(self.name, {host.address for host in known()})
 
     def _write_identity(self, address: str) -> None:
         etc = self.folder / "upper" / "etc"

@@ -36,7 +36,7 @@ class LabError(Exception):
 
 def state_dir() -> Path:
     """Return the directory that holds everything the lab builds and keeps."""
-    return Path(os.environ.get("ELFORGE_LAB_DIR", "/var/lib/elforge-lab"))
+    return Path(os.environ.get("ELFORGE_LAB_DIR") or "/var/lib/elforge-lab").absolute()
 
 
 def known_hosts() -> Path:
@@ -53,6 +53,8 @@ def check_machine() -> None:
     """Refuse to go on without root or without the tools the lab is made of."""
     if os.geteuid() != 0:
         raise LabError("the lab mounts file systems and boots containers: run it as root")
+    # What is written here becomes the hosts' file systems, whatever the caller's umask.
+    os.umask(0o022)
     if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
         debian, el = ((PACKAGE / name).read_text().split() for name in ("packages.txt", "packages-el.txt"))
         raise LabError(
