@@ -65,9 +65,10 @@ DOCKER: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "insecure_registries": (["r.lan:5000", "10.0.0.0/8"], INSECURE),
     "registry_mirrors": (["https://r.lan"], {}),
+    # An engine that takes them from its environment, in a drop-in that systemd reads.
     "proxies": (
         {"http_proxy": "http://p.lan:3128", "https_proxy": "http://p.lan", "no_proxy": "a.lan,.b"},
-        {},
+        {"version": "20.10.24"},
     ),
     "bip": ("10.200.0.1/24", {}),
     "bip6": ("fd00::1/64", {"ipv6": True, "fixed_cidr_v6": "fd00::/64"}),

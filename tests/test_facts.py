@@ -82,6 +82,12 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             "rpm -q said 'sh: rpm: command not found'",
         ),
         (Paths, {"paths": ["/a"]}, ["file root root 644"], "not the state of a path: 'file root root 644'"),
+        (
+            Paths,
+            {"paths": ["/a"]},
+            [f"file root domain users 644 {'0' * 64}"],
+            "not the state of a path: 'file root dom",
+        ),
         (Paths, {"paths": ["/a"]}, ["directory"], "not the state of a path: 'directory'"),
         (Paths, {"paths": ["/a", "/b"]}, ["absent"], r"asked for \['/a', '/b'\], got 1 lines"),
         (Contents, {"paths": ["/a"]}, ["base64: /a: Permission denied"], "not the content of a file"),

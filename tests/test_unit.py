@@ -64,6 +64,15 @@ def test_the_next_start_forgets_a_file_that_is_gone(tmp_path, hooks):
     assert record(tmp_path) == {"a.conf": "two"}
 
 
+def test_a_start_that_failed_leaves_nothing_for_the_next(tmp_path, hooks):
+    (tmp_path / "a.conf").write_text("bad")
+    hooks("ExecStartPre")
+    (tmp_path / "a.conf").unlink()
+    hooks("ExecStartPre")
+    hooks("ExecStartPost")
+    assert record(tmp_path) == {}
+
+
 def test_a_record_is_for_root_alone(tmp_path, hooks):
     (tmp_path / "a.conf").write_text("secret")
     hooks("ExecStartPre")
