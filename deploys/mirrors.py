@@ -34,21 +34,23 @@ PATHS = {
 }
 
 _EPEL = "https://dl.fedoraproject.org/pub"
+KINDS = ("linux", "stream", "clone")
 EPEL = {
-    7: f"{_EPEL}/archive/epel/7/$basearch/",
-    8: f"{_EPEL}/epel/8/Everything/$basearch/",
-    9: f"{_EPEL}/epel/9/Everything/$basearch/",
+    7: dict.fromkeys(KINDS, f"{_EPEL}/archive/epel/7/$basearch/"),
+    # EPEL 8 follows RHEL 8.10; CentOS 8 stopped before and needs the packages of its own time.
+    8: {
+        "linux": f"{_EPEL}/archive/epel/8.5/Everything/$basearch/",
+        "stream": f"{_EPEL}/archive/epel/8.9/Everything/$basearch/",
+        "clone": f"{_EPEL}/epel/8/Everything/$basearch/",
+    },
+    9: dict.fromkeys(KINDS, f"{_EPEL}/epel/9/Everything/$basearch/"),
 }
-# EPEL 8 follows RHEL 8.10; CentOS 8 stopped before and needs the packages of its own time.
-EPEL_CENTOS_8 = {"linux": f"{_EPEL}/archive/epel/8.5/Everything/$basearch/"}
-EPEL_CENTOS_8 |= {"stream": f"{_EPEL}/archive/epel/8.9/Everything/$basearch/"}
 
 
 def epel_url(major: int, machine: Machine) -> str:
     """Return the base URL of EPEL for a host."""
-    if machine.id == "centos" and major == 8:
-        return EPEL_CENTOS_8["stream" if machine.stream else "linux"]
-    return EPEL[major]
+    kind = "stream" if machine.stream else "linux" if machine.id == "centos" else "clone"
+    return EPEL[major][kind]
 
 
 def stock_urls(major: int, machine: Machine, vault: list[str], live: list[str]) -> dict[str, list[str]]:

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-# A name this close to one of ours is a slip of the keyboard, not somebody else's data.
-TYPO_RATIO = 0.8
+# How alike (0 to 1) a name must be to be offered instead of an unknown option, and to be taken for a slip
+# of the keyboard when it does not even start like one of ours.
+HINT, SLIP = 0.7, 0.9
 
 
 class Options(BaseModel):
@@ -65,7 +66,7 @@ def problems(
             lines += [_line(model, details, known) for details in error.errors()]
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
-            lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known)]
+            lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
     return [f"{host}: {line}" for line in dict.fromkeys(lines)]
 
 
@@ -73,7 +74,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]] or [""]
     path = ".".join([model.prefix + field, *(part for part in inner if not part.startswith("function-"))])
     if details["type"] == "extra_forbidden" and not inner:
-        hint = "".join(f"; did you mean {near}?" for near in _near(path, known))
+        hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"
     if details["loc"] == ():
         return _sentence(details["msg"])  # a check over several options names them itself
@@ -91,8 +92,8 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _near(name: str, known: list[str]) -> list[str]:
-    return difflib.get_close_matches(name, known, n=1, cutoff=TYPO_RATIO)
+def _near(name: str, known: list[str], ratio: float) -> list[str]:
+    return difflib.get_close_matches(name, known, n=1, cutoff=ratio)
 
 
 def _control_characters(value: object) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatch
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -10,7 +12,9 @@ import click
 from pyinfra import host
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.context import ctx_inventory
 
 from deploys.options import Options, problems
 from deploys.release import RELEASES, refusal
@@ -48,6 +52,7 @@ def run(*steps: Step) -> None:
     """
     _refuse_blind_prediction()
     state = host.state
+    _refuse_unmatched_limit(state.inventory)
     if state not in _checked:
         _checked[state] = [
             line for each in state.inventory.get_active_hosts() for line in _mistakes(each, steps)
@@ -59,6 +64,41 @@ def run(*steps: Step) -> None:
         if _concerns(host, step):
             options = step.options.of(host.data.dict(), _reserved(host))
             step.deploy(options, RELEASES[machine.major], machine)
+
+
+def require_hosts() -> None:
+    """
+    End this run of pyinfra with exit code 2 if it has no hosts; called by ``config.py``.
+
+    For pyinfra 3.10.0 an empty inventory, a file that is not there and a mistyped ``--limit`` are a success,
+    and deploy.py is never read then (cli.py, ``_main``).
+    """
+    context = click.get_current_context(silent=True)
+    if context:
+        context.call_on_close(lambda: _end_without_hosts(context.params))
+
+
+def _end_without_hosts(params: dict[str, Any]) -> None:
+    if not ctx_inventory.isset() or not (inventory := ctx_inventory.get()):
+        return
+    limits = params.get("limit") or ()
+    if len(inventory) and not (limits and _unmatched(inventory, limits) == list(limits)):
+        return
+    known = ", ".join(sorted(each.name for each in inventory)) or "none"
+    click.echo(f"--> no host to work on; nothing was done. Hosts in {params['inventory']}: {known}", err=True)
+    sys.exit(2)
+
+
+def _refuse_unmatched_limit(inventory: Inventory) -> None:
+    """Refuse a run of which a part would be left out because of a typo."""
+    context = click.get_current_context(silent=True)
+    if context and (names := _unmatched(inventory, context.params.get("limit") or ())):
+        raise Refused(f"--limit {', '.join(names)}: no such host or group; nothing was changed")
+
+
+def _unmatched(inventory: Inventory, limits: Iterable[str]) -> list[str]:
+    names = [each.name for each in inventory]
+    return [each for each in limits if each not in inventory.groups and not any(fnmatch(n, each) for n in names)]
 
 
 def _machine() -> Machine:

@@ -1,0 +1,6 @@
+"""Repositories that answer, and nothing else."""
+
+from deploys.base import BaseOptions, base
+from deploys.run import Step, run
+
+run(Step(base, BaseOptions))

@@ -1,0 +1,204 @@
+"""What each operation is put through on a real host: apply, drift each thing that it manages, apply again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+PLACE = "/srv/elforge-lab"
+ARTIFACT = "the artifact\n" * 1000
+UNIT = """[Service]
+ExecStartPre=-/bin/sh -c 'cp /srv/elforge-lab/lab.conf /run/lab.loaded'
+ExecStart=/bin/sleep infinity
+ExecReload=/bin/true
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class Case(NamedTuple):
+    """An operation, what a second look must find (shell), and what drifts it (shell)."""
+
+    name: str
+    operation: str
+    arguments: dict[str, Any]
+    holds: str
+    drifts: tuple[str, ...] = ()
+
+
+def cases(manager: str, mirror: str) -> list[Case]:
+    """Return the cases for a host with this package manager, beside this mirror."""
+    return [*_files(mirror), *_packages(manager, mirror), *_units(), *_accounts()]
+
+
+def _files(mirror: str) -> list[Case]:
+    digest = hashlib.sha256(ARTIFACT.encode()).hexdigest()
+    return [
+        Case(
+            "a file",
+            "files.put",
+            {
+                "path": f"{PLACE}/put.conf",
+                "content": "größe='$1' `x`\n",
+                "group": "daemon",
+                "mode": "640",
+                "validate": "grep -q '[$]1' \"$1\"",
+            },
+            f"grep -qx \"größe='[$]1' .x.\" {PLACE}/put.conf && "
+            f"test \"$(stat -c '%U %G %a' {PLACE}/put.conf)\" = 'root daemon 640'",
+            (
+                f"echo changed > {PLACE}/put.conf",
+                f"chmod 666 {PLACE}/put.conf",
+                f"chown daemon {PLACE}/put.conf",
+                f"chgrp root {PLACE}/put.conf",
+                f"rm {PLACE}/put.conf",
+            ),
+        ),
+        Case(
+            "a directory",
+            "files.directory",
+            {"path": f"{PLACE}/deep/er", "user": "daemon", "group": "daemon", "mode": "1770"},
+            f"test \"$(stat -c '%F %U %G %a' {PLACE}/deep/er)\" = 'directory daemon daemon 1770'",
+            (
+                f"chmod 700 {PLACE}/deep/er",
+                f"chown root {PLACE}/deep/er",
+                f"chgrp root {PLACE}/deep/er",
+                f"rmdir {PLACE}/deep/er",
+            ),
+        ),
+        Case(
+            "a link",
+            "files.link",
+            {"path": f"{PLACE}/link", "target": "deep/er"},
+            f"test $(readlink {PLACE}/link) = deep/er",
+            (f"ln -sfn /etc {PLACE}/link", f"rm {PLACE}/link"),
+        ),
+        Case(
+            "no file",
+            "files.absent",
+            {"path": f"{PLACE}/gone"},
+            f"test ! -e {PLACE}/gone",
+            (f"echo precious > {PLACE}/gone", f"mkdir {PLACE}/gone", f"ln -s /etc/passwd {PLACE}/gone"),
+        ),
+        Case(
+            "no tree",
+            "files.absent",
+            {"path": f"{PLACE}/tree", "recursive": True},
+            f"test ! -e {PLACE}/tree",
+            (f"mkdir -p {PLACE}/tree/a/b && touch {PLACE}/tree/a/b/c",),
+        ),
+        Case(
+            "a download",
+            "files.fetch",
+            {
+                "path": f"{PLACE}/artifact",
+                "urls": [f"{mirror}/files/missing", f"{mirror}/files/artifact"],
+                "digest": digest,
+                "mode": "755",
+            },
+            f"echo '{digest}  {PLACE}/artifact' | sha256sum -c --quiet && test -x {PLACE}/artifact",
+            (f"echo x >> {PLACE}/artifact", f"chmod 600 {PLACE}/artifact", f"rm {PLACE}/artifact"),
+        ),
+    ]
+
+
+def _packages(manager: str, mirror: str) -> list[Case]:
+    locks = {"yum": "/etc/yum/pluginconf.d/versionlock.list", "dnf": "/etc/dnf/plugins/versionlock.list"}
+    return [
+        Case(
+            "packages",
+            "rpm.packages",
+            {"specs": ["make", "chrony"], "manager": manager},
+            "rpm -q make chrony",
+            ("rpm -e make", "rpm -e make chrony"),
+        ),
+        Case(
+            "no package",
+            "rpm.packages",
+            {"specs": ["git"], "manager": manager, "present": False},
+            "! rpm -q git",
+            (f"{manager} -qy install git",),
+        ),
+        Case(
+            "a repository",
+            "rpm.repository",
+            {
+                "repo": "lab",
+                "title": "Lab",
+                "baseurl": [f"{mirror}/docker/linux/centos/9/$basearch/test"],
+                "gpgkey": f"{mirror}/docker/linux/centos/gpg",
+                "enabled": False,
+            },
+            "grep -q gpgcheck=1 /etc/yum.repos.d/lab.repo",
+            ("sed -i s/gpgcheck=1/gpgcheck=0/ /etc/yum.repos.d/lab.repo", "rm /etc/yum.repos.d/lab.repo"),
+        ),
+        Case(
+            "a lock",
+            "rpm.versionlock",
+            {"specs": ["make"], "manager": manager, "path": locks[manager]},
+            f"grep -q '^[^#]*make-' {locks[manager]}",
+            (
+                f"echo '# theirs' > {locks[manager]}",
+                f"grep '# theirs' {locks[manager]} && sed -i '/make/s/-1/-2/' {locks[manager]}",
+            ),
+        ),
+    ]
+
+
+def _units() -> list[Case]:
+    return [
+        Case(
+            "a unit file",
+            "files.put",
+            {
+                "path": "/etc/systemd/system/lab.service",
+                "content": UNIT,
+                "validate": 'systemd-analyze verify "$1"',
+                "after": "systemctl daemon-reload",
+            },
+            "systemctl cat lab.service",
+        ),
+        Case(
+            "a drop-in",
+            "unit.dropin",
+            {"unit": "lab.service", "file": "nice.conf", "content": "[Service]\nNice=7\n"},
+            "systemctl show -p Nice lab.service | grep -qx Nice=7",
+            ("rm /etc/systemd/system/lab.service.d/nice.conf",),
+        ),
+        Case(
+            "a service",
+            "unit.service",
+            {"unit": "lab.service"},
+            "systemctl is-active --quiet lab && systemctl is-enabled --quiet lab",
+            (
+                "systemctl stop lab",
+                "systemctl -q disable lab",
+                "systemctl kill -s KILL lab; until systemctl is-failed --quiet lab; do sleep 0.1; done",
+            ),
+        ),
+        Case(
+            "no service",
+            "unit.service",
+            {"unit": "systemd-timesyncd.service", "running": False, "enabled": False},
+            "! systemctl is-active --quiet systemd-timesyncd",
+        ),
+    ]
+
+
+def _accounts() -> list[Case]:
+    return [
+        Case(
+            "a user",
+            "accounts.user",
+            {"name_": "labuser", "home": "/srv/elforge-lab/home"},
+            "getent passwd labuser | grep -q nologin",
+            ("userdel labuser",),
+        ),
+        Case(
+            "members",
+            "accounts.members",
+            {"group": "daemon", "users": ["ops"]},
+            "id -nG ops | grep -qw daemon",
+            ("gpasswd -d ops daemon",),
+        ),
+    ]

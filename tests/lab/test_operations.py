@@ -1,0 +1,50 @@
+"""Every operation on every release: change, no-op, drift of each managed attribute."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import zip_longest
+
+import pytest
+
+import lab.hosts
+from deploys.release import RELEASES
+from lab import mirror
+from lab.hosts import Host
+from tests.lab.cases import ARTIFACT, cases
+from tests.runner import apply, pyinfra
+
+DEPLOY = "tests/lab/operations_deploy.py"
+
+
+@pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")
+def host(request):
+    """Boot a pristine host whose repositories work."""
+    (mirror.files_dir() / "artifact").write_text(ARTIFACT)
+    name = f"el{request.param}-ops"
+    lab.hosts.reset([name])
+    assert pyinfra(name, deploy="tests/lab/base_deploy.py", user="root").code == 0
+    yield Host(name)
+    lab.hosts.down([name])
+
+
+def shell(host: Host, script: str) -> bool:
+    """Tell whether a script succeeds, run by root."""
+    done = host.ssh("sh", "-c", shlex.quote(f"export LC_ALL=C.UTF-8; {script}"), user="root")
+    return done.returncode == 0
+
+
+def test_each_operation_mends_what_drifted_and_nothing_else(host):
+    manager = RELEASES[host.release.major].manager
+    options = {"deploy": DEPLOY, "data": {"lab_manager": manager, "lab_mirror": mirror.url()}}
+    todo = cases(manager, mirror.url())
+    apply(host.name, **options)
+    rounds = zip_longest(*(case.drifts for case in todo))
+    for drifts in [[None] * len(todo), *rounds]:
+        drifted = {case.name for case, drift in zip(todo, drifts, strict=True) if drift}
+        for drift in filter(None, drifts):
+            assert shell(host, drift), drift
+        done = apply(host.name, **options)
+        assert done.code == 0, done.output
+        assert {operation for _, operation in done.changed} == drifted
+        assert [case.name for case in todo if not shell(host, case.holds)] == []
