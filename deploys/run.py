@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
-from pyinfra.context import ctx_inventory
+from pyinfra.context import ctx_state
 
 from deploys.options import Options, problems
 from deploys.release import RELEASES, refusal
@@ -37,6 +37,8 @@ class Refused(PyinfraError):
 
 # deploy.py runs once per host, the data of all hosts is checked once per run.
 _checked: WeakKeyDictionary[State, list[str]] = WeakKeyDictionary()
+# What stands after --limit.
+_limits: list[str] = []
 
 
 def run(*steps: Step) -> None:
@@ -50,9 +52,9 @@ def run(*steps: Step) -> None:
 
     ``run(Step(base, BaseOptions), Step(docker, DockerOptions, group="docker_hosts"))``
     """
-    _refuse_blind_prediction()
     state = host.state
-    _refuse_unmatched_limit(state.inventory)
+    if names := _unmatched(state.inventory):
+        raise Refused(f"--limit {', '.join(names)}: no such host or group; nothing was changed")
     if state not in _checked:
         _checked[state] = [
             line for each in state.inventory.get_active_hosts() for line in _mistakes(each, steps)
@@ -66,39 +68,43 @@ def run(*steps: Step) -> None:
             step.deploy(options, RELEASES[machine.major], machine)
 
 
-def require_hosts() -> None:
+def guard() -> None:
     """
-    End this run of pyinfra with exit code 2 if it has no hosts; called by ``config.py``.
+    Refuse command lines that pyinfra 3.10.0 takes for a success; called by ``config.py``.
 
-    For pyinfra 3.10.0 an empty inventory, a file that is not there and a mistyped ``--limit`` are a success,
-    and deploy.py is never read then (cli.py, ``_main``).
+    deploy.py cannot: it is not read at all without a host (cli.py, ``_main``), and it runs in greenlets,
+    where click's context is out of reach.
     """
     context = click.get_current_context(silent=True)
-    if context:
-        context.call_on_close(lambda: _end_without_hosts(context.params))
-
-
-def _end_without_hosts(params: dict[str, Any]) -> None:
-    if not ctx_inventory.isset() or not (inventory := ctx_inventory.get()):
+    if context is None:
         return
-    limits = params.get("limit") or ()
-    if len(inventory) and not (limits and _unmatched(inventory, limits) == list(limits)):
+    params = context.params
+    if params.get("dry") and params.get("yes"):
+        # Under -y pyinfra detects no changes (cli.py, `_setup_state`).
+        raise Refused("--dry together with -y (or PYINFRA_YES) would predict no changes at all; leave out -y")
+    _limits[:] = params.get("limit") or ()
+    context.call_on_close(lambda: _end_without_hosts(str(params.get("inventory"))))
+
+
+def _end_without_hosts(source: str) -> None:
+    """End with exit code 2 where pyinfra would end with 0."""
+    state = ctx_state.get()
+    if state is None or state.inventory is None:
+        return  # something else has ended the run before
+    inventory = state.inventory
+    if len(inventory if state.limit_hosts is None else state.limit_hosts):
         return
     known = ", ".join(sorted(each.name for each in inventory)) or "none"
-    click.echo(f"--> no host to work on; nothing was done. Hosts in {params['inventory']}: {known}", err=True)
+    click.echo(f"--> no host to work on; nothing was done. Hosts in {source}: {known}", err=True)
     sys.exit(2)
 
 
-def _refuse_unmatched_limit(inventory: Inventory) -> None:
-    """Refuse a run of which a part would be left out because of a typo."""
-    context = click.get_current_context(silent=True)
-    if context and (names := _unmatched(inventory, context.params.get("limit") or ())):
-        raise Refused(f"--limit {', '.join(names)}: no such host or group; nothing was changed")
-
-
-def _unmatched(inventory: Inventory, limits: Iterable[str]) -> list[str]:
+def _unmatched(inventory: Inventory) -> list[str]:
+    """Return the words after --limit that mean no host and no group."""
     names = [each.name for each in inventory]
-    return [each for each in limits if each not in inventory.groups and not any(fnmatch(n, each) for n in names)]
+    return [
+        word for word in _limits if word not in inventory.groups and not any(fnmatch(n, word) for n in names)
+    ]
 
 
 def _machine() -> Machine:
@@ -120,10 +126,3 @@ def _concerns(each: Host, step: Step) -> bool:
 
 def _reserved(each: Host) -> set[str]:
     return set(each.connector_cls.data_meta)
-
-
-def _refuse_blind_prediction() -> None:
-    """Pyinfra 3.10.0 detects no changes under -y, so --dry would predict none (cli.py, ``_setup_state``)."""
-    context = click.get_current_context(silent=True)
-    if context and context.params.get("dry") and context.params.get("yes"):
-        raise Refused("--dry together with -y (or PYINFRA_YES) would predict no changes at all; leave out -y")
