@@ -49,6 +49,12 @@ label() {
     fi
 }
 
+# Let a unit start again that failed too often, and the sockets and the like that it pulls in with it.
+forgive() {
+    # shellcheck disable=SC2046
+    systemctl reset-failed "$1" $(systemctl show -p Requires "$1" | cut -d = -f 2-) 2>/dev/null || true
+}
+
 # Make a rename survive a power cut. sync -f came with coreutils 8.24; EL7 has 8.22.
 settle() { sync -f "$1" 2>/dev/null || sync; }
 

@@ -54,7 +54,7 @@ restore() {
 rm -rf "$loaded.old"
 [ ! -d "$loaded" ] || cp -a "$loaded" "$loaded.old"
 systemctl daemon-reload
-systemctl reset-failed "$unit" 2>/dev/null || true
+forgive "$unit"
 if systemctl "$verb" "$unit" 9>&- && healthy; then
     [ "$verb" = restart ] || remember "$@"
     exit 0
@@ -64,7 +64,7 @@ say "$unit did not come back after $verb with its new configuration:"
 journalctl -u "$unit" -n 15 --no-pager -o cat >&2 2>/dev/null || true
 for file in "$@"; do restore "$file"; done
 systemctl daemon-reload
-systemctl reset-failed "$unit" 2>/dev/null || true
+forgive "$unit"
 systemctl restart "$unit" 9>&- || true
 healthy || die "the previous configuration is back in place, but $unit is still down"
 say "the previous configuration is back in place and $unit works with it"

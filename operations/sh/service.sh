@@ -11,7 +11,7 @@ if [ "$(systemctl show -p NeedDaemonReload "$unit")" = NeedDaemonReload=yes ]; t
 fi
 for action in "$@"; do
     if [ "$action" = start ]; then
-        systemctl reset-failed "$unit" 2>/dev/null || true
+        forgive "$unit"
     fi
     systemctl "$action" "$unit" 9>&- || trouble "$unit: systemctl $action failed"
 done
