@@ -1,0 +1,114 @@
+"""One fault drill: break a lab host, run pyinfra as a user does, see what it says, heal it, run again."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from lab import images, mirror
+from lab.hosts import Host, prepare
+from lab.inventory import mirrors
+from tests.runner import Run, pyinfra
+from tests.tree import difference, tree
+
+BARE, CONVERGED, OLD = "bare", "converged", "old"
+# What a host starts a drill with: nothing of ours, everything, or everything with the older engine.
+STARTS: dict[str, dict[str, Any] | None] = {BARE: None, CONVERGED: {}, OLD: {"docker_version": "26.1"}}
+DAEMON_JSON = "/etc/docker/daemon.json"
+
+# Another set of hosts (el9-f2 for "2"), to run two parts of the folder at the same time.
+COPY = os.environ.get("ELFORGE_FAULTS_COPY", "")
+
+_current: set[str] = set()
+_ready: set[tuple[str, str]] = set()
+
+
+def on(*names: str, start: str = CONVERGED) -> pytest.MarkDecorator:
+    """Give a test its ``host``: each of these, in that state."""
+    starts = [pytest.param((name, start), id=name) for name in names]
+    return pytest.mark.parametrize("host", starts, indirect=True)
+
+
+def ready(name: str, start: str) -> Host:
+    """Return a host in one of STARTS, out of a snapshot that was proved to be in that state."""
+    host = Host(name + COPY)
+    if (name, start) not in _ready:
+        _prepare(host, start)
+        _ready.add((name, start))
+    host.restore(start)
+    if STARTS[start] is not None:
+        root(host, "systemctl start docker")  # the boot may still be at it
+    return host
+
+
+def _prepare(host: Host, start: str) -> None:
+    if host.name not in _current:
+        _renew(host)
+        _current.add(host.name)
+    data = STARTS[start]
+    if data is None:
+        return
+    host.restore(start if start in host._disk().snapshots else BARE)
+    root(host, "systemctl start docker || true")
+    if pyinfra(host.name, data=data).changed:
+        host.snapshot(start)
+    converged(host, data=data)
+
+
+def _renew(host: Host) -> None:
+    """Bring a host to the newest image that there is, with a snapshot of it, unless it has one."""
+    if not (host.folder / "host.json").exists():
+        prepare([host])
+        host.reset()
+    mirror.serve()
+    newest = images.layers(host.release.major)
+    outdated = host.image != [str(layer) for layer in newest] and all(layer.exists() for layer in newest)
+    if outdated or BARE not in host._disk().snapshots:
+        host.reset()
+        host.snapshot(BARE)
+
+
+def root(host: Host, command: str) -> str:
+    """Run shell on the host as root, over SSH; it has to succeed."""
+    done = host.ssh(command, user="root")
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def refused(host: Host, *said: str, untouched: bool = True, **options: Any) -> Run:
+    """Run, and see it fail with these texts in what the user reads, and nothing changed on the host."""
+    before = tree(host) if untouched else {}
+    run = pyinfra(host.name, **options)
+    assert run.code not in (0, None), run.output
+    assert "Traceback" not in run.output, run.output
+    for text in said:
+        assert text in run.output, f"{text!r} is not in:\n{run.output}"
+    if untouched:
+        assert difference(before, tree(host)) == {}
+    return run
+
+
+def converged(host: Host, **options: Any) -> Run:
+    """Run to success, and see that another run changes nothing; return the first."""
+    first = pyinfra(host.name, **options)
+    assert first.code == 0, first.output
+    second = pyinfra(host.name, **options)
+    assert (second.code, second.changed) == (0, set()), second.output
+    return first
+
+
+def leftovers(host: Host) -> str:
+    """Return our temporary files that are still there."""
+    return root(host, "find /etc /usr /var /root /home -xdev -name '.elforge.*' 2>/dev/null || true")
+
+
+def twin(name: str) -> dict[str, Any]:
+    """Return the data that points the docker deploy at a faulty mirror."""
+    return {"docker_repo_url": f"{mirror.url()}/faults/{name}/linux"}
+
+
+def healthy() -> dict[str, Any]:
+    """Return the data that points everything at the mirror as it should be."""
+    return mirrors()

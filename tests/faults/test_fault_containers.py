@@ -1,0 +1,94 @@
+"""What runs on the host already: podman, older Dockers, containers."""
+
+from __future__ import annotations
+
+from lab.hosts import Host
+from tests.faults.drill import BARE, OLD, converged, on, refused, root
+from tests.runner import pyinfra
+
+BASE = "tests/faults/deploy_base.py"
+REMOVE = {"docker_conflicts": "remove"}
+UPGRADE = {"docker_version": "28.5"}
+PODMAN = "/var/lib/containers/storage"
+VOLUME = "/var/lib/docker/volumes/v/_data/file"
+
+
+def install(host: Host, *packages: str) -> None:
+    """Install packages of the distribution, as its owner did before we came."""
+    repaired = pyinfra(host.name, deploy=BASE)
+    assert repaired.code == 0, repaired.output
+    root(host, f"yum -y install {' '.join(packages)}")
+
+
+def run_container(host: Host) -> str:
+    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
+    return root(host, "docker run -d --name keep box /usr/bin/busybox sleep 100000")
+
+
+def running(host: Host) -> str:
+    return root(host, "docker ps --no-trunc -q")
+
+
+@on("el8-f", start=BARE)
+def test_h29_podman_is_refused_with_what_would_go_and_removed_on_demand(host: Host) -> None:
+    install(host, "podman", "buildah", "podman-docker")
+    root(host, f"mkdir -p {PODMAN}/overlay; echo kept > {PODMAN}/overlay/layer")
+    refused(host, "buildah, podman, podman-docker, runc", PODMAN, "docker_conflicts = 'remove'")
+    converged(host, data=REMOVE)
+    assert root(host, f"cat {PODMAN}/overlay/layer") == "kept"
+    assert "not installed" in root(host, "rpm -q podman || true")
+
+
+@on("el9-f", start=BARE)
+def test_h29_podman_without_runc_may_stay(host: Host) -> None:
+    install(host, "podman", "buildah")
+    converged(host)
+    root(host, "rpm -q podman buildah docker-ce")
+
+
+@on("el7-f", start=BARE)
+def test_h30_an_older_docker_goes_and_its_data_stays(host: Host) -> None:
+    install(host, "docker", "docker-client", "docker-common")
+    root(host, f"mkdir -p {VOLUME.rpartition('/')[0]}; echo precious > {VOLUME}")
+    before = root(host, f"stat -c '%i %a %U' {VOLUME}; sha256sum {VOLUME}")
+    refused(host, "docker, docker-client, docker-common", "/var/lib/docker", "would stay")
+    converged(host, data=REMOVE)
+    assert root(host, f"stat -c '%i %a %U' {VOLUME}; sha256sum {VOLUME}") == before
+    root(host, "docker info")
+
+
+@on("el8-f", start=BARE)
+def test_h31_a_disabled_module_that_hides_a_dependency_is_named(host: Host) -> None:
+    assert pyinfra(host.name, deploy=BASE).code == 0
+    root(host, "dnf -y module disable container-tools")
+    refused(host, "container-selinux", untouched=False)
+    assert root(host, "rpm -q docker-ce || true") == "package docker-ce is not installed"
+    root(host, "dnf -y module reset container-tools")
+    converged(host)
+
+
+@on("el8-f", start=BARE)
+def test_h31_an_enabled_module_neither_hides_docker_nor_is_changed(host: Host) -> None:
+    install(host, "@container-tools")
+    modules = root(host, "cat /etc/dnf/modules.d/*")
+    refused(host, "podman", "runc")
+    converged(host, data=REMOVE)
+    assert root(host, "cat /etc/dnf/modules.d/*") == modules
+
+
+@on("el9-f", start=OLD)
+def test_h32_an_upgrade_under_running_containers_is_refused_without_live_restore(host: Host) -> None:
+    container = run_container(host)
+    refused(host, "1 running containers would stop", "docker_allow_restart = True", data=UPGRADE)
+    assert running(host) == container
+    converged(host, data={**UPGRADE, "docker_allow_restart": True})
+    assert "28.5" in root(host, "docker version -f '{{.Server.Version}}'")
+
+
+@on("el9-f", start=OLD)
+def test_h32_containers_outlive_an_upgrade_with_live_restore(host: Host) -> None:
+    container = run_container(host)
+    converged(host, data={"docker_version": "26.1", "docker_live_restore": True})
+    converged(host, data={**UPGRADE, "docker_live_restore": True})
+    assert running(host) == container
+    assert "28.5" in root(host, "docker version -f '{{.Server.Version}}'")

@@ -1,0 +1,89 @@
+"""Docker's mirror: down, slow, damaged, or somebody else's."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lab import mirror
+from lab.hosts import Host
+from tests.faults.drill import BARE, converged, on, refused, root, twin
+from tests.runner import pyinfra
+
+NONE = "package docker-ce is not installed"
+
+
+def nothing_installed(host: Host) -> bool:
+    return root(host, "rpm -q docker-ce || true") == NONE
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h15_a_mirror_that_is_down_is_named_before_anything_is_installed(host: Host) -> None:
+    down = mirror.down_url()
+    refused(
+        host,
+        f"{down}/linux/centos/gpg",
+        "Could not connect",
+        untouched=False,
+        data={"docker_repo_url": f"{down}/linux"},
+    )
+    assert nothing_installed(host)
+    converged(host)
+
+
+@on("el7-f", "el8-f", "el9-f")
+def test_h15_a_converged_host_needs_no_network(host: Host) -> None:
+    root(host, "iptables -I OUTPUT -p tcp --dport 8080:8081 -j REJECT")
+    asked = mirror.access_log().read_text().count(f" {host.address} ")
+    run = pyinfra(host.name)
+    assert (run.code, run.changed) == (0, set()), run.output
+    assert mirror.access_log().read_text().count(f" {host.address} ") == asked
+
+
+@on("el9-f", start=BARE)
+def test_h16_a_mirror_that_drips_is_given_up_in_time(host: Host) -> None:
+    trusted = pyinfra(host.name, data=twin("empty"))  # the key is there, the packages are not
+    assert trusted.code
+    started = time.monotonic()
+    refused(host, "slow", untouched=False, data=twin("slow"))
+    assert time.monotonic() - started < 150
+    assert nothing_installed(host)
+    converged(host)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h17_damaged_metadata_fails_and_installs_nothing(host: Host) -> None:
+    refused(host, "hecksum", "docker-ce-stable", untouched=False, data=twin("corrupt-repodata"))
+    assert nothing_installed(host)
+    converged(host)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h18_a_truncated_package_fails_and_installs_nothing(host: Host) -> None:
+    refused(host, "docker-ce", untouched=False, data=twin("truncated"))
+    assert nothing_installed(host)
+    converged(host)
+
+
+@pytest.mark.parametrize("fault", ["unsigned", "wrong-key"])
+@on("el7-f", "el8-f", "el9-f", start=BARE)
+def test_h19_a_package_without_the_right_signature_is_not_installed(host: Host, fault: str) -> None:
+    refused(host, "docker-ce", untouched=False, data=twin(fault))
+    assert nothing_installed(host)
+    converged(host)
+
+
+@on("el9-f", start=BARE)
+def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> None:
+    keys = root(host, "rpm -q gpg-pubkey || true")
+    refused(host, "holds the key", "expected", "not imported", untouched=False, data=twin("impostor"))
+    assert root(host, "rpm -q gpg-pubkey || true") == keys
+    assert nothing_installed(host)
+    converged(host)
+
+
+@on("el9-f", start=BARE)
+def test_h19_a_captive_portal_is_no_key(host: Host) -> None:
+    refused(host, "holds the key (none)", "not imported", untouched=False, data=twin("html"))
+    converged(host)
