@@ -240,8 +240,8 @@ def test_i7_a_payload_never_runs(model, option, value, needs, path, monkeypatch,
     for payload in PAYLOADS:
         for text in (payload, "{}" + payload, payload + "{}", "://" + payload):
             data = prefixed(model, {**needs, option: poisoned(value, path, text)})
-            if problems("web1", data, [model]):
-                continue
+            if CANARY.split()[0] not in str(data) or problems("web1", data, [model]):
+                continue  # no place for this form, or refused
             try:
                 planned = commands(model, data, 7 if option == "vault_urls" else 9, monkeypatch)
             except PyinfraError:
