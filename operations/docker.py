@@ -166,6 +166,7 @@ def configure(wanted: Wanted) -> Commands:
         yield from refuse(problem)
         return
     declared = _files(wanted, state)
+    _say_what_is_left_out(wanted, state)
     yield from _placed(DAEMON_JSON, declared.daemon_json, validate=_VALIDATE if declared.validate else "")
     yield from _placed(MANAGED_JSON, declared.managed_json, mode="600")
     yield from _placed(PROXY, declared.proxy, after="systemctl daemon-reload", undo="systemctl daemon-reload")
@@ -212,6 +213,13 @@ def firewall_first() -> Commands:
         yield from unit.service._inner(unit="firewalld.service", running=True, enabled=None)
     else:
         host.noop("firewalld is not enabled, or Docker already runs")
+
+
+def _say_what_is_left_out(wanted: Wanted, state: DockerState) -> None:
+    """Name the settings that this engine has no words for; once, when the plan is made."""
+    if wanted.present and not host.state.is_executing:
+        for line in daemon.dropped(wanted.options, _engine(wanted, state)):
+            logger.warning(f"{host.print_prefix}{line}")
 
 
 def _problem(wanted: Wanted, state: DockerState) -> str:
