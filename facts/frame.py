@@ -23,7 +23,10 @@ def framed(script: str) -> str:
 def unframed(output: list[str]) -> list[str]:
     """Return the lines between the marks; raise FactProcessError when one is missing."""
     if BEGIN not in output or output[-1] != END:
-        raise FactProcessError(f"the answer was cut short: {output[-3:]!r}")
+        raise FactProcessError(
+            f"the answer was cut short: {output[-3:]!r}; does the login print something that is not UTF-8 "
+            "(see ~/.bashrc and /etc/profile.d), or exit?"
+        )
     return output[output.index(BEGIN) + 1 : -1]
 
 

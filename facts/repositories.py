@@ -13,9 +13,12 @@ class RepositoryFiles(FactBase[dict[str, str]]):
     def command(self) -> str:
         return framed(
             "for path in /etc/yum.repos.d/*.repo; do "
-            f'if test -f "$path"; then echo "$path"; {shown("path")}; fi; done'
+            """if test -f "$path"; then echo "text $(printf %s "$path" | base64 -w 0)"; """
+            f"{shown('path')}; fi; done"
         )
 
     def process(self, output: list[str]) -> dict[str, str]:
         lines = unframed(output)
-        return {path: text(line) or "" for path, line in zip(lines[::2], lines[1::2], strict=True)}
+        return {
+            text(path) or "": text(line) or "" for path, line in zip(lines[::2], lines[1::2], strict=True)
+        }
