@@ -11,7 +11,8 @@ from lab import images, mirror
 from lab.hosts import Host, prepare
 from lab.inventory import mirrors
 from tests.runner import Run, pyinfra
-from tests.tree import difference, tree
+from tests.tree import RESTLESS, difference
+from tests.tree import _entry as entry
 
 BARE, CONVERGED, OLD = "bare", "converged", "old"
 # What a host starts a drill with: nothing of ours, everything, or everything with the older engine.
@@ -79,15 +80,26 @@ def root(host: Host, command: str) -> str:
 
 def refused(host: Host, *said: str, untouched: bool = True, **options: Any) -> Run:
     """Run, and see it fail with these texts in what the user reads, and nothing changed on the host."""
-    before = tree(host) if untouched else {}
+    before = written(host)
     run = pyinfra(host.name, **options)
     assert run.code not in (0, None), run.output
     assert "Traceback" not in run.output, run.output
     for text in said:
         assert text in run.output, f"{text!r} is not in:\n{run.output}"
     if untouched:
-        assert difference(before, tree(host)) == {}
+        assert difference(before, written(host)) == {}
     return run
+
+
+def written(host: Host) -> dict[str, str]:
+    """Return all that differs from the snapshot: every write lands in the upper layer of the host's disk."""
+    upper = host.folder / "upper"
+    found = {}
+    for folder, folders, files in os.walk(upper):
+        path = folder.removeprefix(str(upper))
+        folders[:] = [name for name in folders if f"{path}/{name}" not in RESTLESS]
+        found |= {f"{path}/{name}": entry(os.path.join(folder, name)) for name in [*folders, *files]}
+    return found
 
 
 def converged(host: Host, **options: Any) -> Run:

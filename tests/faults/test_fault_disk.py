@@ -19,7 +19,7 @@ def test_h6_a_read_only_tree_is_refused_by_name(host: Host, place: str) -> None:
     converged(host, data=CHANGE)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el9-f", start=BARE)
 def test_h7_a_full_disk_is_seen_before_packages_are_installed(host: Host) -> None:
     root(host, "mkdir /run/var; mount -t tmpfs -o size=200m tmpfs /run/var; cp -a /var/. /run/var/")
     root(host, "umount /var/lib/docker /var/lib/containerd; mount --bind /run/var /var")
@@ -45,7 +45,7 @@ def test_h7_a_disk_that_fills_up_leaves_the_old_file_whole(host: Host) -> None:
     converged(host, data=CHANGE)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el9-f", start=BARE)
 def test_h8_tmp_is_full_and_not_needed(host: Host) -> None:
     root(host, "mount -t tmpfs -o size=32k tmpfs /tmp; cat /dev/zero > /tmp/big 2>/dev/null || true")
     root(host, "mount --bind /tmp /var/tmp")
@@ -53,7 +53,6 @@ def test_h8_tmp_is_full_and_not_needed(host: Host) -> None:
     assert root(host, "ls /tmp") == "big"
 
 
-@on("el7-f", "el9-f")
 def test_h10_an_immutable_file_is_refused_naming_the_attribute(host: Host) -> None:
     root(host, f"chattr +i {DAEMON_JSON}")
     refused(

@@ -9,7 +9,6 @@ from tests.runner import apply, pyinfra
 CHANGE = {"docker_debug": True}
 
 
-@on("el7-f", "el9-f")
 def test_h52_a_foreign_login_shell_is_refused_by_name(host: Host) -> None:
     root(host, "ln -s bash /usr/bin/fish; usermod -s /usr/bin/fish ops")
     refused(host, "login shell /usr/bin/fish", "elforge needs one of", data=CHANGE)
@@ -17,7 +16,7 @@ def test_h52_a_foreign_login_shell_is_refused_by_name(host: Host) -> None:
     converged(host, data=CHANGE)
 
 
-@on("el7-f", "el8-f", "el9-f", start=BARE)
+@on("el9-f", start=BARE)
 def test_h52_a_banner_of_the_login_shell_is_not_taken_for_an_answer(host: Host) -> None:
     banner = "echo Welcome to the machine; echo ROOT=; echo absent; echo >&2 be good\n"
     root(host, f"printf '{banner}' | tee /root/.bashrc > /home/ops/.bashrc")
@@ -47,7 +46,7 @@ def test_h53_a_banner_of_such_bytes_is_refused_and_named(host: Host) -> None:
     converged(host, data=CHANGE)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el9-f", start=BARE)
 def test_h54_other_languages_change_nothing(host: Host) -> None:
     plan = pyinfra(host.name, dry=True)
     for language in ("de_DE.UTF-8", "ja_JP.UTF-8"):
@@ -57,7 +56,6 @@ def test_h54_other_languages_change_nothing(host: Host) -> None:
     converged(host)
 
 
-@on("el7-f", "el9-f")
 def test_h55_sudo_that_asks_for_a_password_is_refused_with_the_line_to_add(host: Host) -> None:
     root(host, "echo 'ops ALL=(ALL) ALL' > /etc/sudoers.d/ops")
     refused(

@@ -28,7 +28,7 @@ def repaired(host: Host) -> None:
     assert pyinfra(host.name, data={"base_timezone": "UTC"}, deploy="tests/faults/deploy_base.py").code == 0
 
 
-@on("el7-f", "el8-f", "el9-f", start=BARE)
+@on("el7-f", "el9-f", start=BARE)
 def test_h11_a_lock_that_another_manager_holds_ends_in_time_naming_its_pid(host: Host) -> None:
     repaired(host)
     root(host, f"cat > /root/hold.py <<'END'\n{HOLD}END")
@@ -69,7 +69,7 @@ def test_h20_a_pinned_version_that_the_mirror_lost_is_named(host: Host) -> None:
     converged(host)
 
 
-@on("el7-f", "el8-f", "el9-f", start=BARE)
+@on("el9-f", start=BARE)
 def test_h22_somebody_elses_broken_repository_is_not_asked_for_docker(host: Host) -> None:
     bad = f"[bad]\\nname=bad\\nbaseurl={mirror.down_url()}/nothing\\nenabled=1\\ngpgcheck=0\\n"
     root(host, f"printf '{bad}' > /etc/yum.repos.d/bad.repo")
