@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab.hosts import Host
-from tests.faults.drill import CONVERGED, ready
+
+pytest.register_assert_rewrite("tests.faults.drill")
+
+from tests.faults.drill import CONVERGED, ready  # noqa: E402
 
 ID = re.compile(r"::test_([hci]\d+)_")
 

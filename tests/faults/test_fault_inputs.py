@@ -132,6 +132,7 @@ def test_i19_a_mode_is_an_octal_string(host: Host, mode: object) -> None:
         repr(mode),
         deploy="tests/faults/deploy_unit.py",
         data=data,
+        dry=True,
     )
 
 
@@ -139,11 +140,10 @@ def test_i21_paths_are_absolute_and_below_the_root(host: Host) -> None:
     _refused(host, "i21_paths")
 
 
-@pytest.mark.parametrize("path", ["etc/x", "/etc/../x", "/", ""])
+@pytest.mark.parametrize("path", ["etc/x", "/etc/../x"])
 def test_i21_an_operation_takes_no_other_path_either(host: Host, path: str) -> None:
-    refused(
-        host, "not an absolute path", deploy="tests/faults/deploy_unit.py", data={"test_file": {"path": path}}
-    )
+    data = {"test_file": {"path": path}}
+    refused(host, "not an absolute path", deploy="tests/faults/deploy_unit.py", data=data, dry=True)
 
 
 def test_i24_an_empty_inventory_is_an_error(tmp_path: Path) -> None:
