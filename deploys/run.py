@@ -37,6 +37,10 @@ class Refused(PyinfraError):
 
 # deploy.py runs once per host, the data of all hosts is checked once per run.
 _checked: WeakKeyDictionary[State, list[str]] = WeakKeyDictionary()
+_SILENT = (
+    "did not say what it is; does its login print something that is not UTF-8, or exit "
+    "(see ~/.bashrc and /etc/profile.d)?"
+)
 # What stands after --limit.
 _limits: list[str] = []
 
@@ -109,7 +113,7 @@ def _unmatched(inventory: Inventory) -> list[str]:
 
 def _machine() -> Machine:
     found = host.get_fact(ElRelease, _sudo=False)
-    why = refusal(found) if found else "did not say what it is"
+    why = refusal(found) if found else _SILENT
     if why:
         raise Refused(f"{host.name} {why}; nothing was changed on any host")
     return found
