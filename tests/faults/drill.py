@@ -93,13 +93,22 @@ def refused(host: Host, *said: str, untouched: bool = True, noisy: bool = False,
 
 def written(host: Host) -> dict[str, str]:
     """Return all that differs from the snapshot: every write lands in the upper layer of the host's disk."""
-    upper = host.folder / "upper"
+    disk = host._disk()
+    below = [*(str(host.folder / "layers" / name) for name in disk.layers), *disk.image]
+    upper = str(host.folder / "upper")
     found = {}
     for folder, folders, files in os.walk(upper):
-        path = folder.removeprefix(str(upper))
+        path = folder.removeprefix(upper)
         folders[:] = [name for name in folders if f"{path}/{name}" not in RESTLESS]
-        found |= {f"{path}/{name}": entry(os.path.join(folder, name)) for name in [*folders, *files]}
+        for name in [*folders, *files]:
+            state = entry(f"{folder}/{name}")
+            if state != _first(below, f"{path}/{name}"):
+                found[f"{path}/{name}"] = state
     return found
+
+
+def _first(layers: list[str], path: str) -> str | None:
+    return next((entry(layer + path) for layer in layers if os.path.lexists(layer + path)), None)
 
 
 def converged(host: Host, **options: Any) -> Run:
