@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 from pyinfra.api import deploy
 
 from deploys.mirrors import epel_url, stock_urls
@@ -56,8 +56,12 @@ class BaseOptions(Options):
         "https://dl.fedoraproject.org/pub/epel/RPM-GPG-KEY-EPEL-{major}",
         description="where EPEL's key is; {major} stands for the release",
     )
-    epel_fingerprint: str = Field("", description="fingerprint of that key; empty: the one EPEL publishes")
-    packages: list[str] = Field([], description="more packages to install: name, name-version or NVRA")
+    epel_fingerprint: Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40})?$")] = Field(
+        "", description="fingerprint of that key; empty: the one EPEL publishes"
+    )
+    packages: list[Annotated[str, StringConstraints(pattern=rpm.SPEC)]] = Field(
+        [], description="more packages to install: name, name-version, NVRA or name=version"
+    )
     timezone: str | None = Field(None, description="such as Europe/Berlin or UTC; None keeps the host's")
 
     @field_validator("timezone")
@@ -71,6 +75,8 @@ class BaseOptions(Options):
     def _urls(self) -> BaseOptions:
         for field in ("vault_urls", "stream_urls", "epel_urls"):
             check_urls(f"base_{field}", getattr(self, field), self.insecure_mirror, "base_insecure_mirror")
+        if re.search("[{}]", self.epel_key_url.replace("{major}", "")):
+            raise ValueError("base_epel_key_url: nothing but {major} may stand in braces")
         check_urls("base_epel_key_url", [self.epel_key_url], self.insecure_mirror, "base_insecure_mirror")
         return self
 
@@ -99,7 +105,7 @@ def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
     path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-{release.major}"
     rpm.key(
         name="Trust EPEL's key",
-        url=options.epel_key_url.format(major=release.major),
+        url=options.epel_key_url.replace("{major}", str(release.major)),
         fingerprint=options.epel_fingerprint or EPEL_FINGERPRINT[release.major],
         path=path,
     )

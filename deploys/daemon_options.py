@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from deploys.options import Options
+from operations import accounts
 
 # Units are binary, as the engine reads them (go-units RAMInBytes): 1GB = 1024^3 bytes.
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -531,7 +532,9 @@ class DaemonOptions(Options):
     ) = Field(
         default=None, description="Feature switches, true or false; BuildKit is always on and not among them."
     )
-    group: Name | None = Field(default=None, description="Group that owns the socket.")
+    group: Annotated[str, grammar(accounts.NAME.pattern, "the name of a group, in lower case")] | None = (
+        Field(default=None, description="Group that owns the socket.")
+    )
     hosts: Annotated[list[Annotated[str, AfterValidator(_listener)]], Unique] | None = Field(
         default=None,
         description="Where the engine listens: fd:// and, besides, unix:///PATH or tcp://ADDRESS:PORT (with "

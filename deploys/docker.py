@@ -61,7 +61,7 @@ SOURCES = [
 EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
 HOSTS_PATH = f"/etc/systemd/system/{UNIT}.d/{HOSTS}"
 
-Version = Annotated[str, StringConstraints(pattern=r"^\d{2}\.\d{1,2}(\.\d{1,2})?$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
 
 
 class DockerOptions(DaemonOptions):

@@ -28,9 +28,12 @@ PATHS = {
         "centosplus": "centosplus/$basearch/",
         "fasttrack": "fasttrack/$basearch/",
     },
-    8: _EL8,
+    8: _EL8 | {"extras-common": "extras/$basearch/extras-common/"},  # the latter on Stream 8 only
     9: {repo: f"9-stream/{path}" for repo, path in _EL8.items()}
-    | {"extras-common": "SIGs/9-stream/extras/$basearch/extras-common/"},
+    | {
+        "extras-common": "SIGs/9-stream/extras/$basearch/extras-common/",
+        "highavailability": "9-stream/HighAvailability/$basearch/os/",
+    },
 }
 
 _EPEL = "https://dl.fedoraproject.org/pub"
@@ -62,11 +65,13 @@ def stock_urls(major: int, machine: Machine, vault: list[str], live: list[str]) 
     + vault: mirrors of vault.centos.org, tried in order
     + live: mirrors of mirror.stream.centos.org; empty leaves a release that still lives alone
     """
-    roots = {
-        7: [f"{url}{'' if machine.arch == 'x86_64' else '/altarch'}/7.9.2009" for url in vault],
-        8: [f"{url}/{'8-stream' if machine.stream else '8.5.2111'}" for url in vault],
-        9: live,
-    }[major]
-    if not roots:
-        return {}
-    return {repo: [f"{root.rstrip('/')}/{path}" for root in roots] for repo, path in PATHS[major].items()}
+    folders = {
+        7: f"{'' if machine.arch == 'x86_64' else '/altarch'}/7.9.2009",
+        8: "/8-stream" if machine.stream else "/8.5.2111",
+        9: "",
+    }
+    bases = {7: vault, 8: vault, 9: live}[major]
+    roots = [url.rstrip("/") + folders[major] for url in bases]
+    return (
+        {repo: [f"{root}/{path}" for root in roots] for repo, path in PATHS[major].items()} if roots else {}
+    )

@@ -6,6 +6,7 @@ Users write flat, prefixed keys (``docker_log_driver``), because pyinfra layers 
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -45,7 +46,7 @@ def problems(
     host: str, data: Mapping[str, Any], models: Iterable[type[Options]], reserved: Iterable[str] = ()
 ) -> list[str]:
     """
-    Return one line per mistake in a host's data, in the order of the keys.
+    Return one line per mistake in a host's data.
 
     + host: name shown in front of each line
     + data: the merged inventory data of the host
@@ -58,7 +59,12 @@ def problems(
     models, reserved = list(models), set(reserved)
     known = [name for model in models for name in model.names()]
     prefixes = tuple(model.prefix for model in models)
-    lines = [f"{key}: {text}" for key, value in data.items() for text in _control_characters(value)]
+    lines = [
+        f"{key}: {text}"
+        for key, value in data.items()
+        if key.startswith(prefixes) and key not in reserved
+        for text in _control_characters(value)
+    ]
     for model in models:
         try:
             model.of(data, reserved)
@@ -72,7 +78,8 @@ def problems(
 
 def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]] or [""]
-    path = ".".join([model.prefix + field, *(part for part in inner if not part.startswith("function-"))])
+    # pydantic's own steps into a model: function-after[...], [key]
+    path = ".".join([model.prefix + field, *(part for part in inner if not re.match(r"function-|\[", part))])
     if details["type"] == "extra_forbidden" and not inner:
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"

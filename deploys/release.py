@@ -56,7 +56,7 @@ def refusal(machine: Machine) -> str:
     Return why elforge does not work on a host, or ``""``.
 
     ``refusal(debian)`` returns
-    ``"runs Debian GNU/Linux 12 (bookworm); supported: EL 7, 8, 9 on x86_64, aarch64"``.
+    ``"runs Debian GNU/Linux 12 (bookworm) on x86_64; supported: EL 7, 8, 9 on x86_64, aarch64"``.
     """
     if machine.id not in FAMILY or machine.major not in RELEASES or machine.arch not in ARCHES:
         releases = ", ".join(map(str, RELEASES))

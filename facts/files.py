@@ -35,12 +35,11 @@ class Paths(FactBase[dict[str, Path]]):
         self._paths = paths
         return framed(
             f"for path in {' '.join(map(shlex.quote, paths))}; do "
-            "if test -L $path; then echo link - - - $(readlink $path); "
-            "elif test -f $path; then "
-            "echo file $(stat -c '%U %G %a' $path) $(sha256sum < $path | cut -c 1-64); "
-            "elif test -d $path; then echo directory $(stat -c '%U %G %a' $path); "
-            "elif test -e $path; then echo other; "
-            "else echo absent; fi; done".replace("$path", '"$path"')
+            """if test -L "$path"; then printf 'link\\t%s\\n' "$(readlink "$path")"; """
+            'elif test -f "$path"; then stat --printf "file\\t%U\\t%G\\t%a\\t" "$path"; '
+            'sha256sum < "$path" | cut -c 1-64; '
+            'elif test -d "$path"; then stat --printf "directory\\t%U\\t%G\\t%a\\n" "$path"; '
+            'elif test -e "$path"; then echo other; else echo absent; fi; done'
         )
 
     def process(self, output: list[str]) -> dict[str, Path]:
@@ -48,8 +47,8 @@ class Paths(FactBase[dict[str, Path]]):
 
 
 def _path(line: str) -> Path:
-    match line.split(" ", 4):
-        case ["link", _, _, _, target]:
+    match line.split("\t"):
+        case ["link", target]:
             return Path("link", target=target)
         case ["file", user, group, mode, digest] if len(digest) == 64:
             return Path("file", user, group, mode, digest)
@@ -58,6 +57,17 @@ def _path(line: str) -> Path:
         case ["other" | "absent" as kind]:
             return Path(kind)
     raise FactProcessError(f"not the state of a path: {line!r}")
+
+
+class EmptyMount(FactBase[bool]):
+    """Return whether ``path`` is a mount point with nothing in it: all that can be removed is gone."""
+
+    def command(self, path: str) -> str:
+        place = shlex.quote(path)
+        return framed(f'mountpoint -q {place} && test -z "$(ls -A {place})" && echo empty')
+
+    def process(self, output: list[str]) -> bool:
+        return unframed(output) == ["empty"]
 
 
 class Contents(FactBase[dict[str, str | None]]):

@@ -35,7 +35,10 @@ def shown(file: str) -> str:
 
     It travels as base64: any bytes arrive whole, and no file's text shows up in pyinfra's output.
     """
-    return f'if test -f "${file}"; then echo "text $(base64 -w 0 "${file}")"; else echo absent; fi'
+    return (
+        f'if test -f "${file}"; then if shown=$(base64 -w 0 "${file}"); then echo "text $shown"; '
+        f"else echo unreadable; fi; else echo absent; fi"
+    )
 
 
 def text(line: str) -> str | None:
@@ -43,13 +46,17 @@ def text(line: str) -> str | None:
     if line == "absent":
         return None
     word, _, encoded = line.partition(" ")
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise FactProcessError(f"not the content of a file: {error}") from error
     if word != "text":
         raise FactProcessError(f"not the content of a file: {line!r}")
-    return base64.b64decode(encoded).decode(errors="surrogateescape")
+    return content.decode(errors="surrogateescape")
 
 
 def paired(asked: list[str], lines: list[str]) -> list[tuple[str, str]]:
     """Return each thing asked for with its line of the answer; raise FactProcessError on a mismatch."""
     if len(lines) != len(asked):
-        raise FactProcessError(f"asked for {asked!r}, got {len(lines)} lines: {lines[:5]!r}")
+        raise FactProcessError(f"asked for {asked[:5]!r}, got {len(lines)} lines: {lines[:5]!r}")
     return list(zip(asked, lines, strict=True))

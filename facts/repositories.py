@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from facts.frame import framed, shown, text, unframed
+from facts.frame import framed, paired, shown, text, unframed
 
 
 class RepositoryFiles(FactBase[dict[str, str]]):
@@ -19,6 +19,4 @@ class RepositoryFiles(FactBase[dict[str, str]]):
 
     def process(self, output: list[str]) -> dict[str, str]:
         lines = unframed(output)
-        return {
-            text(path) or "": text(line) or "" for path, line in zip(lines[::2], lines[1::2], strict=True)
-        }
+        return {text(path) or "": text(line) or "" for path, line in paired(lines[::2], lines[1::2])}

@@ -16,6 +16,10 @@ _FORMAT = r"%{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH}\n"
 _MISSING = re.compile(r"package (\S+) is not installed")
 
 
+def _broken(line: str) -> str:
+    return f"rpm -q said {line!r}: is its database whole? (rpm --rebuilddb)"
+
+
 @dataclass(frozen=True)
 class Rpm:
     """An installed package."""
@@ -62,7 +66,7 @@ class Rpms(FactBase[Answer]):
             elif len(words) == 5 and words[1].isdigit():
                 answer.installed.append(Rpm(words[0], int(words[1]), *words[2:]))
             elif not line.startswith("warning:"):
-                raise FactProcessError(f"rpm -q said {line!r}: is its database whole? (rpm --rebuilddb)")
+                raise FactProcessError(_broken(line))
         return answer
 
 
@@ -73,8 +77,14 @@ class Keys(FactBase[list[str]]):
         return framed("rpm -q gpg-pubkey --qf '%{VERSION}\\n' 2>&1")
 
     def process(self, output: list[str]) -> list[str]:
-        # rpm 6 gives the whole fingerprint as the version, older ones its last 8 digits.
-        return [line[-8:].lower() for line in unframed(output) if re.fullmatch(r"[0-9a-f]{8,64}", line)]
+        keys = []
+        for line in unframed(output):
+            # rpm 6 gives the whole fingerprint as the version, older ones its last 8 digits.
+            if re.fullmatch(r"[0-9a-f]{8,64}", line):
+                keys.append(line[-8:])
+            elif not _MISSING.fullmatch(line) and not line.startswith("warning:"):
+                raise FactProcessError(_broken(line))
+        return keys
 
 
 class Dependents(FactBase[list[str]]):
@@ -83,9 +93,16 @@ class Dependents(FactBase[list[str]]):
     def command(self, names: list[str]) -> str:
         words = " ".join(map(shlex.quote, names))
         return framed(
-            f"names=$(rpm -q --qf '%{{NAME}}\n' {words} | grep -v ' '); "
+            f"said=$(rpm -q --qf '%{{NAME}}\\n' {words} 2>&1); echo \"$said\" | grep ^error:; "
+            "names=$(echo \"$said\" | grep -v ' '); "
             'if test -n "$names"; then rpm -e --test $names 2>&1; fi'
         )
 
     def process(self, output: list[str]) -> list[str]:
-        return [line.strip() for line in unframed(output) if " is needed by " in line]
+        lines = [line.strip() for line in unframed(output)]
+        for line in lines:
+            if " is needed by " not in line and not line.startswith(
+                ("warning:", "error: Failed dependencies:")
+            ):
+                raise FactProcessError(_broken(line))
+        return [line for line in lines if " is needed by " in line]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from pyinfra import host
 from pyinfra.api import OperationValueError, operation
 
-from facts.files import Path, Paths
+from facts.files import EmptyMount, Path, Paths
 from operations.script import Commands, refuse, script, sha256, unreadable
 
 _MODE = re.compile(r"[0-7]{3,4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# A recursive removal never gets nearer to the root than this: /var/lib/docker has 3 parts.
-_DEEP_ENOUGH = 3
+# Directories of the system itself: never removed with everything in them, never given another owner or mode.
+_SYSTEM = {
+    *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc"),
+    *("/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var"),
+    *("/etc/systemd", "/etc/yum.repos.d", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local"),
+    *("/usr/sbin", "/usr/share", "/var/cache", "/var/lib", "/var/lib/rpm", "/var/log", "/var/tmp"),
+}
 _YES = {True: "yes", False: "no"}
 
 
@@ -55,7 +61,7 @@ def put(
     found = _state(path)
     if found.kind not in ("file", "absent"):
         yield from refuse(_in_the_way(path, found))
-    elif found == Path("file", user, group, mode.lstrip("0"), sha256(content)):
+    elif found == Path("file", user, group, _octal(mode), sha256(content)):
         host.noop(f"{path} is already as declared")
     else:
         words = (path, user, group, mode, sha256(content), validate, after)
@@ -79,10 +85,12 @@ def directory(path: str, *, user: str = "root", group: str = "root", mode: str =
         files.directory(name="Make the cache directory", path="/var/cache/go", mode="1777")
     """
     _check(path, mode)
+    if path in _SYSTEM:
+        raise OperationValueError(f"{path} is the system's: its owner and mode are not ours to set")
     found = _state(path)
     if found.kind not in ("directory", "absent"):
         yield from refuse(_in_the_way(path, found))
-    elif found == Path("directory", user, group, mode.lstrip("0")):
+    elif found == Path("directory", user, group, _octal(mode)):
         host.noop(f"{path} is already as declared")
     else:
         yield script("directory", path, user, group, mode)
@@ -118,7 +126,7 @@ def absent(path: str, *, recursive: bool = False, prune: bool = False, after: st
     Remove a file, a link or an empty directory; a file's content is kept as ``put`` keeps it.
 
     + path: absolute path
-    + recursive: remove a directory with everything in it, which is **not** kept
+    + recursive: remove a directory with everything in it, which is **not** kept (a mount point is emptied)
     + prune: remove the directory that held it, too, once that is empty
     + after: shell that runs once it is gone
 
@@ -129,13 +137,15 @@ def absent(path: str, *, recursive: bool = False, prune: bool = False, after: st
         files.absent(name="Drop the old drop-in", path="/etc/systemd/system/docker.service.d/old.conf")
     """
     _check(path)
-    if recursive and len(path.strip("/").split("/")) < _DEEP_ENOUGH:
-        raise OperationValueError(f"{path}: too near the root to be removed with everything in it")
+    if recursive and (path in _SYSTEM or (path.startswith("/home/") and path.count("/") == 2)):
+        raise OperationValueError(f"{path} is the system's or a user's: not removed with everything in it")
     found = _state(path)
     if found.kind == "other":
         yield from refuse(_in_the_way(path, found))
     elif found.kind == "absent":
         host.noop(f"{path} is already absent")
+    elif recursive and found.kind == "directory" and host.get_fact(EmptyMount, path=path):
+        host.noop(f"{path} is a mount point and already empty")
     else:
         yield script("absent", path, _YES[recursive], _YES[prune], after)
 
@@ -176,7 +186,7 @@ def fetch(
     found = _state(path)
     if found.kind not in ("file", "absent"):
         yield from refuse(_in_the_way(path, found))
-    elif found == Path("file", user, group, mode.lstrip("0"), digest):
+    elif found == Path("file", user, group, _octal(mode), digest):
         host.noop(f"{path} is already as declared")
     else:
         yield script("fetch", path, user, group, mode, digest, *urls, seconds=seconds)
@@ -188,10 +198,15 @@ def _state(path: str) -> Path:
 
 
 def _check(path: str, mode: str = "644") -> None:
-    if not path.startswith("/") or ".." in path.split("/") or path.rstrip("/") == "":
-        raise OperationValueError(f"not an absolute path without '..': {path!r}")
-    if not _MODE.fullmatch(mode):
+    if path != posixpath.normpath(path) or not re.match(r"/[^/]", path):
+        raise OperationValueError(f"not an absolute path without '.', '..' or '//': {path!r}")
+    if not (isinstance(mode, str) and _MODE.fullmatch(mode)):
         raise OperationValueError(f"{path}: not an octal mode: {mode!r}")
+
+
+def _octal(mode: str) -> str:
+    """Spell a mode as stat does: no leading zero."""
+    return f"{int(mode, 8):o}"
 
 
 def _in_the_way(path: str, found: Path) -> str:

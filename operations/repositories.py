@@ -12,9 +12,13 @@ from facts.repositories import RepositoryFiles
 from operations import files
 from operations.script import Commands, unreadable
 
-# Hosts that the stock files of CentOS name; nobody's own mirror is called so.
-_PUBLIC = re.compile(r"(mirrorlist|metalink)=https?://(mirrorlist|mirrors)\.centos\.org/")
-_MARK = "# elforge kept: "
+# Addresses that stock files of CentOS name; nobody's own mirror is called so.
+_PUBLIC = re.compile(
+    r"(mirrorlist|metalink)[ \t]*=[ \t]*https?://(mirrorlist|mirrors)\.centos\.org/"
+    r"|baseurl[ \t]*=[ \t]*https?://mirror\.centos\.org/"
+)
+_KEPT, _ADDED = "# elforge kept: ", "# elforge added the next line.\n"
+_BASEURL = re.compile(r"baseurl[ \t]*=")
 _SECTION = re.compile(r"\[([^\]]+)\]")
 
 
@@ -50,22 +54,35 @@ def _wanted(text: str, urls: Mapping[str, list[str]], present: bool) -> str:
 
 def repaired(text: str, urls: Mapping[str, list[str]]) -> str:
     """
-    Return a repository file with its dead ``mirrorlist=`` and ``metalink=`` lines replaced.
+    Return a repository file that asks mirrors which answer.
 
-    ``[base]\\nmirrorlist=http://mirrorlist.centos.org/...`` becomes ``[base]\\n# elforge kept:
-    mirrorlist=...\\nbaseurl=https://vault.centos.org/7.9.2009/os/$basearch/``.
+    Only the lines that ask CentOS's public mirrors change: they become comments, and the first one of a
+    repository without a ``baseurl=`` of its owner's is followed by one of ours.
     """
-    lines, repo = [], ""
-    for line in text.splitlines(keepends=True):
-        if match := _SECTION.match(line):
-            repo = match[1]
+    placed, lines = _placed(text), []
+    served = {repo for repo, line in placed if _BASEURL.match(line) and not _PUBLIC.match(line)}
+    for repo, line in placed:
         if _PUBLIC.match(line) and repo in urls:
-            lines += [_MARK + line, f"baseurl={' '.join(urls[repo])}\n"]
+            lines.append(_KEPT + line)
+            if repo not in served:
+                lines += [_ADDED.rstrip(), f"baseurl={' '.join(urls[repo])}"]
+            served.add(repo)
         else:
             lines.append(line)
-    return "".join(lines)
+    return "\n".join(lines)
+
+
+def _placed(text: str) -> list[tuple[str, str]]:
+    """Return each line with the id of the repository it is about."""
+    repo, placed = "", []
+    for line in text.split("\n"):
+        if match := _SECTION.match(line):
+            repo = match[1]
+        placed.append((repo, line))
+    return placed
 
 
 def restored(text: str) -> str:
-    """Return a repository file as it was before ``repaired``."""
-    return re.sub(rf"^{re.escape(_MARK)}(.*\n)baseurl=.*\n", r"\1", text, flags=re.MULTILINE)
+    """Return a repository file as it was before ``repaired``, to the byte."""
+    without = re.sub(rf"\n{re.escape(_ADDED)}baseurl=[^\n]*", "", text)
+    return re.sub(rf"^{re.escape(_KEPT)}", "", without, flags=re.MULTILINE)

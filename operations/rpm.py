@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Literal, NamedTuple
 
 from pyinfra import host
@@ -22,7 +22,8 @@ from operations.script import Commands, refuse, script, unreadable
 Manager = Literal["yum", "dnf"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^*-]*")
+# What ``packages`` takes: name, name-version or NVRA, or name=version with globs.
+SPEC = r"^[A-Za-z0-9][A-Za-z0-9._+-]*(=[A-Za-z0-9][A-Za-z0-9._+~^*-]*)?$"
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 # How long another package manager may hold its lock, and how much /usr and /var must have free.
 LOCK_SECONDS, FREE_MEGABYTES = 300, 300
@@ -223,7 +224,9 @@ def versionlock(specs: list[str], *, manager: Manager, path: str, present: bool 
     coming = [Rpm(spec.query, 0, spec.version, "?", "") for spec in wanted if not _satisfied(spec, answer)]
     rpms = [*answer.installed, *coming] if present else []
     lines = _locks(path)
-    after = locked(lines, [_LOCK[manager].format(rpm=rpm) for rpm in rpms], [spec.query for spec in wanted])
+    locks = [_LOCK[manager].format(rpm=rpm) for rpm in rpms]
+    names = [spec.query for spec in wanted]
+    after = locked(lines, locks, names) if present else unlocked(lines, names)
     if after == lines:
         host.noop(f"{path}: {', '.join(specs)} already {'locked' if present else 'not locked'}")
     else:
@@ -234,13 +237,26 @@ def locked(lines: list[str], locks: list[str], names: list[str]) -> list[str]:
     """
     Return the lines of a versionlock file with ``locks`` as the only locks of ``names``.
 
-    ``locked(["docker-ce-3:20.10.24-3.el9.*"], ["docker-ce-3:26.1.5-1.el9.*"], ["docker-ce"])`` returns
-    ``["docker-ce-3:26.1.5-1.el9.*"]``.
+    Each of ours stands below a comment that says so, for ``unlocked`` to find.
     """
-    others = [line for line in lines if line in locks or not any(_locks_name(line, name) for name in names)]
-    return others + [lock for lock in locks if lock not in others]
+    others = [line for line in unlocked(lines, names) if not _locks_one(line, names)]
+    after = others + [line for lock in locks for line in (_OURS, lock)]
+    return lines if sorted(after) == sorted(lines) else after  # somebody else's locks may follow ours
 
 
+def unlocked(lines: list[str], names: list[str]) -> list[str]:
+    """
+    Return the lines of a versionlock file without our locks of ``names``.
+
+    ``unlocked(["# elforge:", "git-0:2.47.3-1.el9.*", "git-0:2.43.0-1.el9.*"], ["git"])`` returns
+    ``["git-0:2.43.0-1.el9.*"]``.
+    """
+    pairs = pairwise(["", *lines, ""])
+    ours = [above == _OURS and _locks_one(line, names) for above, line in pairs]
+    return [line for line, own in zip(lines, pairwise(ours), strict=True) if not any(own)]
+
+
+_OURS = "# elforge:"
 # How each plugin writes a lock (yum-utils plugins/versionlock, dnf-plugins-core plugins/versionlock.py).
 _LOCK = {
     "yum": "{rpm.epoch}:{rpm.name}-{rpm.version}-{rpm.release}.*",
@@ -248,8 +264,9 @@ _LOCK = {
 }
 
 
-def _locks_name(line: str, name: str) -> bool:
-    return re.fullmatch(rf"(\d+:)?{re.escape(name)}-(\d+:)?[^-]+-[^-]+", line.strip()) is not None
+def _locks_one(line: str, names: list[str]) -> bool:
+    name = "|".join(map(re.escape, names))
+    return re.fullmatch(rf"(\d+:)?({name})-(\d+:)?[^-]+-[^-]+", line.strip()) is not None
 
 
 def _locks(path: str) -> list[str]:
@@ -263,7 +280,7 @@ def _joined(lines: list[str]) -> str:
 
 def _spec(text: str) -> Spec:
     query, _, version = text.partition("=")
-    if not _NAME.fullmatch(query) or (version and not _VERSION.fullmatch(version)):
+    if not re.fullmatch(SPEC, text):
         raise OperationValueError(f"not a package: {text!r}")
     return Spec(query, version)
 
@@ -290,8 +307,13 @@ def _verbs(changes: list[Spec], answer: Answer, manager: Manager, present: bool)
 
 
 def _is_downgrade(spec: Spec, answer: Answer) -> bool:
-    current = answer.version(spec.query)
-    return bool(spec.version and current) and compare(spec.version.split("*")[0], current) < 0
+    wanted, _, release = spec.version.partition("-")
+    for rpm in answer.installed:
+        if rpm.name == spec.query and wanted:
+            order = compare(wanted.split("*")[0], rpm.version)
+            start = release.split("*")[0] or rpm.release
+            return order < 0 or (order == 0 and compare(start, rpm.release) < 0)
+    return False
 
 
 def compare(left: str, right: str) -> int:
@@ -300,12 +322,13 @@ def compare(left: str, right: str) -> int:
 
     ``compare("26.1.5", "28.5.2")`` is negative. Source: rpm's rpmio/rpmvercmp.c.
     """
-    parts = [re.findall(r"\d+|[a-zA-Z]+", text) for text in (left, right)]
-    for mine, theirs in zip_longest(*parts, fillvalue=""):
-        if mine != theirs:
-            keys = [
-                (2, int(part), "") if part.isdigit() else (1 if part else 0, 0, part)
-                for part in (mine, theirs)
-            ]
-            return 1 if keys[0] > keys[1] else -1
+    mine, theirs = ([_rank(part) for part in re.findall(r"[0-9]+|[a-zA-Z]+", text)] for text in (left, right))
+    for one, other in zip_longest(mine, theirs, fillvalue=(0, 0, "")):
+        if one != other:
+            return 1 if one > other else -1
     return 0
+
+
+def _rank(part: str) -> tuple[int, int, str]:
+    """Numbers are newer than letters, and letters than nothing."""
+    return (2, int(part), "") if part.isdigit() else (1, 0, part)

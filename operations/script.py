@@ -33,7 +33,7 @@ class Script(StringCommand):
         if content is None:
             super().__init__(*words)
         else:
-            super().__init__(*words, _stdin=base64.b64encode(content.encode()).decode())
+            super().__init__(*words, _stdin=base64.b64encode(_bytes(content)).decode())
         self.name, self.args, self.content = name, args, content
 
 
@@ -51,9 +51,19 @@ def script(name: str, *args: str, content: str | None = None, seconds: int = SEC
     return Script(name, args, content, seconds)
 
 
+def snippet(name: str) -> str:
+    """Return the text of a script as it is, to be part of another one's arguments."""
+    return _lines(name)
+
+
 def sha256(content: str) -> str:
     """Return the lower-case hexadecimal SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(content.encode()).hexdigest()
+    return hashlib.sha256(_bytes(content)).hexdigest()
+
+
+def _bytes(content: str) -> bytes:
+    """A host's file may hold bytes that are no UTF-8; what facts read is written back as it was."""
+    return content.encode(errors="surrogateescape")
 
 
 def refuse(message: str) -> Commands:
@@ -76,5 +86,9 @@ def unreadable(what: str) -> Never:
 
 @cache
 def _text(name: str) -> str:
-    lines = [line for part in ("common", name) for line in (_SH / f"{part}.sh").read_text().splitlines()]
-    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("# ")) + "\n"
+    return _lines("common") + _lines(name)
+
+
+def _lines(name: str) -> str:
+    lines = (_SH / f"{name}.sh").read_text().splitlines()
+    return "".join(f"{line}\n" for line in lines if line.strip() and not line.lstrip().startswith("# "))

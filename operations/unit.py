@@ -14,7 +14,7 @@ from pyinfra.api import OperationValueError, operation
 
 from facts.unit import EVIDENCE, Loaded, Unit, UnitState
 from operations import files
-from operations.script import Commands, refuse, script, unreadable
+from operations.script import Commands, refuse, script, snippet, unreadable
 
 Content = str | None  # None: the file is to be absent
 
@@ -129,7 +129,9 @@ def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Comma
         raise OperationValueError(f"not the name of a drop-in: {file!r}")
     path = f"/etc/systemd/system/{unit}.d/{file}"
     if present:
-        yield from files.put._inner(path=path, content=content, after="systemctl daemon-reload")
+        yield from files.put._inner(
+            path=path, content=content, validate=snippet("dropin"), after="systemctl daemon-reload"
+        )
     else:
         yield from files.absent._inner(path=path, prune=True, after="systemctl daemon-reload")
 

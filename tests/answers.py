@@ -47,6 +47,7 @@ class Answers:
             (r"cat /etc/os-release", self._release),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
             (r"echo version \$\(rpm", self._docker),
+            (r"rpm -e --test", list),
             (r"rpm -q --qf '[^']*' (.*?) 2>&1", self._rpms),
             (r"for path in /etc/yum\.repos\.d/\*", self._repositories),
             (r"for path in (.*?); do if test -L", self._paths),
@@ -70,18 +71,18 @@ class Answers:
 
     def _repositories(self) -> list[str]:
         found = [path for path in self.files if path.startswith("/etc/yum.repos.d/")]
-        return [line for path in found for line in (path, self._text(path))]
+        return [line for path in found for line in (_shown(path), self._text(path))]
 
     def _paths(self, words: str) -> list[str]:
         return [self._path(path) for path in shlex.split(words)]
 
     def _path(self, path: str) -> str:
         if path in self.links:
-            return f"link - - - {self.links[path]}"
+            return f"link\t{self.links[path]}"
         if path not in self.files:
             return "absent"
         digest = hashlib.sha256(self.files[path].encode()).hexdigest()
-        return f"file root root {self.modes.get(path, '644')} {digest}"
+        return "\t".join(["file", "root", "root", self.modes.get(path, "644"), digest])
 
     def _contents(self, words: str) -> list[str]:
         return [self._text(path) for path in shlex.split(words)]

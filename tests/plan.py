@@ -67,9 +67,15 @@ def plan(deploy_function: Any, answer: Answer, **data: Any) -> Plan:
 def _text(command: Any) -> str:
     if not isinstance(command, Script):
         return str(command.get_masked_value())
-    args = " ".join(repr(arg) if not arg or " " in arg else arg for arg in command.args)
+    args = " ".join(map(_word, command.args))
     content = "".join(f"\n  | {line}" for line in (command.content or "").splitlines())
     return f"{command.name} {args}{content}"
+
+
+def _word(arg: str) -> str:
+    if "\n" in arg:
+        return "(shell)"
+    return repr(arg) if not arg or " " in arg else arg
 
 
 def text(steps: list[Step]) -> str:

@@ -181,12 +181,6 @@ def commands(model: type[Options], data: dict[str, Any], major: int, monkeypatch
     return [command for step in steps for command in step.commands]
 
 
-# str.format takes ${IFS} for a field and raises KeyError, which pyinfra shows as a traceback.
-BROKEN = {
-    "epel_key_url": [pytest.mark.xfail(strict=True, raises=KeyError, reason="formatted with braces in it")]
-}
-
-
 def cases(model: type[Options], table: dict[str, tuple[Any, dict[str, Any]]]) -> list[Any]:
     return [
         pytest.param(
@@ -196,7 +190,6 @@ def cases(model: type[Options], table: dict[str, tuple[Any, dict[str, Any]]]) ->
             needs,
             path,
             id=".".join(map(str, (model.prefix + option, *path))),
-            marks=BROKEN.get(option, []),
         )
         for option, (value, needs) in table.items()
         for path in leaves(value)

@@ -38,9 +38,9 @@ def converged(major: int, **options: object) -> Answers:
     done = planned(replace(BARE[major], groups={"ada": "ada"}), version=PIN[major], users=["ada"], **options)
     installed = dict.fromkeys((*PACKAGES, RELEASES[major].versionlock), f"0 1.0 1.el{major}")
     installed |= {"docker-ce": f"3 {PIN[major]} 1.el{major}", "docker-ce-cli": f"1 {PIN[major]} 1.el{major}"}
-    style = "3:docker-ce-{0}-1.el7.*\n1:docker-ce-cli-{0}-1.el7.*\n"
+    style = "# elforge:\n3:docker-ce-{0}-1.el7.*\n# elforge:\n1:docker-ce-cli-{0}-1.el7.*\n"
     if major > 7:
-        style = "docker-ce-3:{0}-1.el{1}.*\ndocker-ce-cli-1:{0}-1.el{1}.*\n"
+        style = "# elforge:\ndocker-ce-3:{0}-1.el{1}.*\n# elforge:\ndocker-ce-cli-1:{0}-1.el{1}.*\n"
     return replace(
         BARE[major],
         rpms=installed,

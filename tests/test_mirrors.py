@@ -85,7 +85,6 @@ def test_a_path_joins_a_root(major):
     assert all(path.endswith("/") and not path.startswith("/") for path in PATHS[major].values())
 
 
-@pytest.mark.xfail(strict=True, reason="only the live roots lose their slash before the release is appended")
 @pytest.mark.parametrize("major", [7, 8])
 def test_a_slash_at_the_end_of_a_mirror_changes_nothing(major):
     with_slash = stock_urls(major, machine(major), [f"{VAULT[0]}/"], live=[])

@@ -94,7 +94,6 @@ def test_a_row_knows_its_release():
     assert {major: row.major for major, row in RELEASES.items()} == {major: major for major in RELEASES}
 
 
-@pytest.mark.xfail(strict=True, reason="the example leaves out the architecture")
 def test_the_example_is_true():
     debian = replace(GOOD, id="debian", version="12", name="Debian GNU/Linux 12 (bookworm)")
     assert f'"{refusal(debian)}"' in refusal.__doc__

@@ -3,7 +3,9 @@
 path=$1 recursive=$2 prune=$3 after=$4
 trap 'explain_refusal "$path"' EXIT
 if [ -d "$path" ] && ! [ -L "$path" ]; then
-    if [ "$recursive" = yes ]; then
+    if [ "$recursive" = yes ] && mountpoint -q "$path"; then
+        find "$path" -xdev -mindepth 1 -delete
+    elif [ "$recursive" = yes ]; then
         rm -rf --one-file-system "$path"
     else
         rmdir "$path"

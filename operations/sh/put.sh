@@ -3,19 +3,6 @@
 path=$1 user=$2 group=$3 mode=$4 sha=$5 validate=$6 after=$7
 dir=${path%/*} name=${path##*/}
 trap 'explain_refusal "$path"' EXIT
-
-# systemd reads the unit together with the new drop-in before it is in place. What else it has to say, of the
-# unit or of others, is not the drop-in's fault; a unit that is not there yet cannot be judged.
-dropin_fault() {
-    owner=${dir##*/}
-    owner=${owner%.d}
-    systemctl cat "$owner" >/dev/null 2>&1 || return 0
-    mkdir -p "$temp/units/$owner.d"
-    cp "$new" "$temp/units/$owner.d/"
-    SYSTEMD_UNIT_PATH="$temp/units:" systemd-analyze verify "$owner" 2>&1 9>&- |
-        grep -e "/units/$owner.d/" -e "$owner.*Refusing" -e "$owner has a bad unit" || true
-}
-
 mkdir -p -m 755 "$dir"
 rm -rf "$dir/.elforge.$name".*
 if [ -f "$path" ] && [ "$(digest "$path")" = "$sha" ]; then
@@ -32,12 +19,6 @@ else
         said=$(sh -c "$validate" validate "$new" 2>&1 9>&-) ||
             die "$path: refused by its own program, the old file stays: $said"
     fi
-    case $path in
-    /etc/systemd/system/*.d/*.conf)
-        said=$(dropin_fault)
-        [ -z "$said" ] || die "$path: refused by systemd, the old file stays: $said"
-        ;;
-    esac
     chown "$user:$group" "$new"
     chmod "$mode" "$new"
     label "$new" "$path"
