@@ -185,7 +185,8 @@ def test_every_script_is_used():
         node.args[0].value
         for path in modules("operations")
         for node in nodes(path, ast.Call)
-        if ast.unparse(node.func) in ("script", "script.script") and isinstance(node.args[0], ast.Constant)
+        if ast.unparse(node.func) in ("script", "script.script", "snippet")
+        and isinstance(node.args[0], ast.Constant)
     }
     assert used | {"common"} == {path.stem for path in SCRIPTS}
 
@@ -229,13 +230,6 @@ def test_functions_are_short(path):
     assert long == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=[pytest.mark.xfail(strict=True)] if path.stem == "test_daemon" else [])
-        for path in modules("tests")
-    ],
-    ids=name,
-)
+@pytest.mark.parametrize("path", modules("tests"), ids=name)
 def test_test_files_are_short(path):
     assert len(path.read_text().splitlines()) <= TEST_FILE_LINES

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import string
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from deploys.daemon import (
-    GONE,
-    RELOADABLE,
-    SINCE,
     DaemonOptions,
     Engine,
     changed_keys,
@@ -31,7 +23,6 @@ from deploys.daemon import (
     render,
     to_json,
 )
-from deploys.options import problems
 
 ENGINES = ["20.10.24", "26.1.5", "28.5.2", "29.7.2"]
 DISK = 100 * 2**30
@@ -248,162 +239,6 @@ def test_misfits_of_an_admins_file():
     ]
 
 
-def test_tables_name_real_keys():
-    keys = {field.replace("_", "-") for field in DaemonOptions.model_fields}
-    assert {key for key in SINCE if "." not in key} <= keys
-    assert keys >= RELOADABLE
-    assert not keys & GONE.keys()
-
-
-# Refused options
-
-
-@pytest.mark.parametrize(
-    ("data", "line"),
-    [
-        ({"docker_log_drivr": "local"}, "docker_log_drivr: unknown option; did you mean docker_log_driver?"),
-        ({"docker_debug": 1}, "docker_debug: Input should be a valid boolean (got 1)"),
-        ({"docker_debug": "true"}, "docker_debug: Input should be a valid boolean (got 'true')"),
-        ({"docker_dns": "10.0.0.1"}, "docker_dns: Input should be a valid list (got '10.0.0.1')"),
-        ({"docker_log_opts": {"max-file": 3}},
-         "docker_log_opts.max-file: Input should be a valid string (got 3)"),
-        ({"docker_bip": "10.0.0.1"},
-         "docker_bip: '10.0.0.1' has no prefix length, e.g. 10.0.0.1/24 (got '10.0.0.1')"),
-        ({"docker_bip": "fd00::1/64"},
-         "docker_bip: must be an IPv4 address, not IPv6 (got 'fd00::1/64')"),
-        ({"docker_fixed_cidr": "10.0.0.1/24"},
-         "docker_fixed_cidr: 10.0.0.1/24 has host bits set; the network is 10.0.0.0/24 (got '10.0.0.1/24')"),
-        ({"docker_fixed_cidr": "10.0.0.0/33"},
-         "docker_fixed_cidr: '10.0.0.0/33' does not appear to be an IPv4 or IPv6 interface "
-         "(got '10.0.0.0/33')"),
-        ({"docker_dns": ["10.0.0.1", "10.0.0.1"]},
-         "docker_dns: '10.0.0.1' is listed twice (got ['10.0.0.1', '10.0.0.1'])"),
-        ({"docker_default_address_pools": [{"base": "10.0.0.0/16", "size": 8}]},
-         "docker_default_address_pools.0: size 8 is not in 16..32 (got {'base': '10.0.0.0/16', 'size': 8})"),
-        ({"docker_default_address_pools": [{"base": "10.0.0.0/16", "size": 24},
-                                           {"base": "10.0.1.0/24", "size": 28}]},
-         "docker_default_address_pools: 10.0.0.0/16 and 10.0.1.0/24 overlap"),
-        ({"docker_insecure_registries": ["r:5000"]},
-         "docker_insecure_registries: r:5000 is insecure; it needs "
-         "docker_allow_insecure_registries = True"),
-        ({"docker_registry_mirrors": ["http://m"]},
-         "docker_registry_mirrors: http://m is insecure; it needs "
-         "docker_allow_insecure_registries = True"),
-        ({"docker_registry_mirrors": ["https://m", "https://m/"]},
-         "docker_registry_mirrors: https://m is listed twice"),
-        ({"docker_registry_mirrors": ["https://m/v2"]},
-         "docker_registry_mirrors.0: must not have a path: a mirror serves the root of its host "
-         "(got 'https://m/v2')"),
-        ({"docker_registry_mirrors": ["https://u:p@m"]},
-         "docker_registry_mirrors.0: must be https://HOST or https://HOST:PORT, without user name or "
-         "password (got 'https://u:p@m')"),
-        ({"docker_registry_mirrors": ["https://m:70000"]},
-         "docker_registry_mirrors.0: port 70000 is not in 1..65535 (got 'https://m:70000')"),
-        ({"docker_insecure_registries": ["http://r"]},
-         "docker_insecure_registries.0: must be HOST, HOST:PORT or a network, without http:// or https:// "
-         "(got 'http://r')"),
-        ({"docker_insecure_registries": ["r/team"]},
-         "docker_insecure_registries.0: must be HOST, HOST:PORT or a network, without a path (got 'r/team')"),
-        ({"docker_insecure_registries": ["10.0.0.1/24"]},
-         "docker_insecure_registries.0: 10.0.0.1/24 has host bits set; the network is 10.0.0.0/24 "
-         "(got '10.0.0.1/24')"),
-        ({"docker_builder_max_used_space": "10 GB"},
-         "docker_builder_max_used_space: must be a size without spaces (20GB) or a percentage (10%) "
-         "(got '10 GB')"),
-        ({"docker_builder_max_used_space": "110%"},
-         "docker_builder_max_used_space: must be a size without spaces (20GB) or a percentage (10%) "
-         "(got '110%')"),
-        ({"docker_builder_reserved_space": "30GB"},
-         "docker_builder_reserved_space 30GB is above max_used_space 20GB"),
-        ({"docker_builder_gc": False, "docker_builder_max_used_space": "1GB"},
-         "docker_builder_max_used_space: has no effect with docker_builder_gc = False"),
-        ({"docker_builder_gc_policy": [{"keepStorage": "1GB"}]},
-         "docker_builder_gc_policy.0.keepStorage: Extra inputs are not permitted (got '1GB')"),
-        ({"docker_builder_gc_policy": [{"filter": ["type==source.local"]}]},
-         "docker_builder_gc_policy.0.filter.0: '=source.local' is not a value of type (one key=value per "
-         "entry, hours as 48h) (got 'type==source.local')"),
-        ({"docker_builder_gc_policy": [{"filter": ["shared=true"]}]},
-         "docker_builder_gc_policy.0.filter.0: must be key=value with key one of until, unused-for, type, "
-         "id, parent, description (got 'shared=true')"),
-        ({"docker_builder_gc_policy": [{"filter": ["until=7d"]}]},
-         "docker_builder_gc_policy.0.filter.0: '7d' is not a value of until (one key=value per entry, "
-         "hours as 48h) (got 'until=7d')"),
-        ({"docker_builder_gc_policy": [{"filter": ["until=1h"], "keep_duration": "2h"}]},
-         "docker_builder_gc_policy.0: until is given twice (keep_duration, until and unused-for are the "
-         "same) (got {'filter': ['until=1h'], 'keep_duration': '2h'})"),
-        ({"docker_data_root": "data"},
-         "docker_data_root: must be an absolute path without '..', spaces or shell characters (got 'data')"),
-        ({"docker_data_root": "/srv/../etc"},
-         "docker_data_root: must be an absolute path without '..', spaces or shell characters "
-         "(got '/srv/../etc')"),
-        ({"docker_data_root": "/"},
-         "docker_data_root: must be an absolute path without '..', spaces or shell characters (got '/')"),
-        ({"docker_data_root": "/srv/$(id)"},
-         "docker_data_root: must be an absolute path without '..', spaces or shell characters "
-         "(got '/srv/$(id)')"),
-        ({"docker_storage_driver": "overlay2;id"},
-         "docker_storage_driver: must be lower case letters, digits and '-' (got 'overlay2;id')"),
-        ({"docker_labels": ["rack"]}, "docker_labels.0: must be key=value (got 'rack')"),
-        ({"docker_labels": ["com.docker.x=1"]},
-         "docker_labels.0: com.docker.*, io.docker.* and org.dockerproject.* are Docker's own "
-         "(got 'com.docker.x=1')"),
-        ({"docker_log_opts": {"max-sizes": "1m"}},
-         "docker_log_opts.max-sizes: not an option of json-file (cache-compress, cache-disabled, "
-         "cache-max-file, cache-max-size, compress, env, env-regex, labels, labels-regex, max-buffer-size, "
-         "max-file, max-size, mode, tag)"),
-        ({"docker_log_opts": {"max-size": "10 MB"}},
-         "docker_log_opts.max-size: must be a number with k, m or g, e.g. 10m (got '10 MB')"),
-        ({"docker_default_ulimits": {"nofile": {"soft": 2, "hard": 1}}},
-         "docker_default_ulimits.nofile: soft 2 is above hard 1 (got {'soft': 2, 'hard': 1})"),
-        ({"docker_hosts": ["tcp://0.0.0.0:2375"]},
-         "docker_hosts: fd:// is missing: docker.socket and the local docker command need it"),
-        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2375"]},
-         "docker_hosts: tcp://0.0.0.0:2375 makes anyone root: it needs docker_tlsverify = True"),
-        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2376"], "docker_tlsverify": True},
-         "docker_hosts: tcp://0.0.0.0:2376 needs docker_tlscacert"),
-        ({"docker_hosts": ["fd://", "tcp://host"]},
-         "docker_hosts.1: must be fd://, unix:///PATH or tcp://ADDRESS:PORT (got 'tcp://host')"),
-        ({"docker_proxies": {"http_proxy": "http://u:p@h"}},
-         "docker_proxies.http_proxy: must be http://HOST:PORT without user name or password: every user of "
-         "the host can read daemon.json (got 'http://u:p@h')"),
-        ({"docker_bip": "10.0.0.1/24", "docker_bridge": "br0"},
-         "docker_bip: cannot be combined with docker_bridge"),
-        ({"docker_live_restore": True, "docker_swarm_default_advertise_addr": "eth0"},
-         "docker_live_restore: swarm (docker_swarm_default_advertise_addr) does not work with it"),
-        ({"docker_default_runtime": "kata"},
-         "docker_default_runtime: kata is not in docker_runtimes"),
-        ({"docker_features": {"buildkit": True}},
-         "docker_features.buildkit.[key]: Input should be 'cdi', 'containerd-migration', "
-         "'containerd-snapshotter', 'embedded-containerd', 'swarm-nftables' or 'time-namespaces' "
-         "(got 'buildkit')"),
-    ],
-)  # fmt: skip
-def test_refused(data, line):
-    assert problems("h", data, [DaemonOptions]) == [f"h: {line}"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"bip": "10.0.0.1/24"},
-        {"insecure_registries": ["10.0.0.0/8", "r:5000", "[fd00::1]:5000"],
-         "allow_insecure_registries": True},
-        {"registry_mirrors": ["https://mirror.example:8443/"]},
-        {"default_ulimits": {"nofile": {"soft": -1, "hard": -1}}},
-        {"hosts": ["fd://", "tcp://10.0.0.1:2376"], "tlsverify": True, "tlscacert": "/etc/docker/ca.pem",
-         "tlscert": "/etc/docker/cert.pem", "tlskey": "/etc/docker/key.pem"},
-        {"runtimes": {"kata": {"path": "/usr/bin/kata"}}, "default_runtime": "kata"},
-        {"metrics_addr": "127.0.0.1:9323"},
-    ],
-)  # fmt: skip
-def test_accepted(data):
-    assert render(DaemonOptions(**data), Engine(29, 7, 2), DISK)
-
-
-def test_every_field_is_described():
-    assert [name for name, field in DaemonOptions.model_fields.items() if not field.description] == []
-
-
 def test_the_options_of_a_deploy_on_top_are_not_written():
     class Docker(DaemonOptions):
         version: str = "26.1.5"
@@ -555,84 +390,3 @@ def test_pool_overlaps(routes, expected):
 
 def test_built_in_pools_do_not_count():
     assert pool_overlaps(DaemonOptions(), [("172.17.0.0/16", "eth0")]) == []
-
-
-# Properties
-
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
-KEYS = st.sampled_from(
-    ["debug", "dns", "features", "builder", "log-driver", "log-opts", "host-gateway-ip", "x"]
-)
-FILES = st.dictionaries(KEYS, JSON, max_size=5)
-SIZES = st.one_of(
-    st.integers(1, 10**6).map(str),
-    st.tuples(st.integers(1, 999), st.sampled_from(["K", "MB", "g", "TB"])).map(
-        lambda size: f"{size[0]}{size[1]}"
-    ),
-    st.integers(1, 100).map(lambda percent: f"{percent}%"),
-)
-ADDRESSES = st.ip_addresses().map(str)
-WORDS = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=9)
-OPTIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "log_driver": st.sampled_from(["json-file", "local", "journald", "syslog"]),
-        "builder_max_used_space": SIZES,
-        "builder_min_free_space": st.none() | SIZES,
-        "builder_gc_policy": st.lists(
-            st.fixed_dictionaries(
-                {}, optional={"all": st.booleans(), "keep_duration": st.just("48h"), "max_used_space": SIZES}
-            ),
-            min_size=1,
-            max_size=3,
-        ),
-        "dns": st.lists(ADDRESSES, unique=True, max_size=3),
-        "labels": st.lists(st.tuples(WORDS, WORDS).map("=".join), unique=True, max_size=3),
-        "debug": st.none() | st.booleans(),
-        "mtu": st.none() | st.integers(68, 9000),
-        "data_root": WORDS.map("/srv/{}".format),
-        "registry_mirrors": st.lists(WORDS.map("https://{}.example".format), unique=True, max_size=2),
-        "default_ulimits": st.dictionaries(WORDS, st.just({"soft": 1, "hard": 2}), max_size=2),
-    },
-)
-
-
-@FUZZ
-@given(OPTIONS, st.integers(1, 2**50), st.sampled_from(ENGINES))
-def test_any_valid_options_render(data, disk, version):
-    written = render(DaemonOptions(**data), parse_engine(version), disk)
-    assert parse(to_json(written)) == written
-    assert "%" not in json.dumps(written["builder"])
-    assert '"0"' not in json.dumps(written["builder"])
-    assert written["builder"]["gc"]["enabled"] is True
-
-
-@FUZZ
-@given(FILES, FILES.filter(lambda ours: isinstance(ours.get("features", {}), dict)))
-def test_merge_is_idempotent(existing, ours):
-    once = merge(existing, ours)
-    assert merge(once, ours) == once
-    assert {key: once[key] for key in ours if key != "features"} == {
-        key: value for key, value in ours.items() if key != "features"
-    }
-    assert changed_keys(once, merge(once, ours)) == set()
-
-
-@FUZZ
-@given(FILES)
-def test_round_trip(file):
-    assert parse(to_json(file)) == file
-    assert to_json(parse(to_json(file))) == to_json(file)
-
-
-@FUZZ
-@given(st.text(max_size=40) | FILES.map(json.dumps).map(lambda text: text[:-1]))
-def test_parse_never_fails_otherwise(text):
-    with contextlib.suppress(ValueError):
-        assert isinstance(parse(text), dict)

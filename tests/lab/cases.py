@@ -28,11 +28,17 @@ class Case(NamedTuple):
 
 def cases(manager: str, mirror: str) -> list[Case]:
     """Return the cases for a host with this package manager, beside this mirror."""
-    return [*_files(mirror), *_packages(manager, mirror), *_units(), *_accounts()]
+    return [
+        *_files(),
+        *_links_and_downloads(mirror),
+        *_packages(manager, mirror),
+        *_locks(manager),
+        *_units(),
+        *_accounts(),
+    ]
 
 
-def _files(mirror: str) -> list[Case]:
-    digest = hashlib.sha256(ARTIFACT.encode()).hexdigest()
+def _files() -> list[Case]:
     return [
         Case(
             "a file",
@@ -66,6 +72,12 @@ def _files(mirror: str) -> list[Case]:
                 f"rmdir {PLACE}/deep/er",
             ),
         ),
+    ]
+
+
+def _links_and_downloads(mirror: str) -> list[Case]:
+    digest = hashlib.sha256(ARTIFACT.encode()).hexdigest()
+    return [
         Case(
             "a link",
             "files.link",
@@ -103,7 +115,6 @@ def _files(mirror: str) -> list[Case]:
 
 
 def _packages(manager: str, mirror: str) -> list[Case]:
-    locks = {"yum": "/etc/yum/pluginconf.d/versionlock.list", "dnf": "/etc/dnf/plugins/versionlock.list"}
     return [
         Case(
             "packages",
@@ -132,6 +143,12 @@ def _packages(manager: str, mirror: str) -> list[Case]:
             "grep -q gpgcheck=1 /etc/yum.repos.d/lab.repo",
             ("sed -i s/gpgcheck=1/gpgcheck=0/ /etc/yum.repos.d/lab.repo", "rm /etc/yum.repos.d/lab.repo"),
         ),
+    ]
+
+
+def _locks(manager: str) -> list[Case]:
+    locks = {"yum": "/etc/yum/pluginconf.d/versionlock.list", "dnf": "/etc/dnf/plugins/versionlock.list"}
+    return [
         Case(
             "a lock",
             "rpm.versionlock",
