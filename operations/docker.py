@@ -170,7 +170,7 @@ def configure(wanted: Wanted) -> Commands:
     yield from _placed(DAEMON_JSON, declared.daemon_json, validate=_VALIDATE if declared.validate else "")
     yield from _placed(MANAGED_JSON, declared.managed_json, mode="600")
     yield from _placed(PROXY, declared.proxy, after="systemctl daemon-reload", undo="systemctl daemon-reload")
-    yield from _placed(PROFILE, PROFILE_TEXT if declared.buildkit else None)
+    yield from _placed(PROFILE, PROFILE_TEXT if declared.buildkit else None, prune=False)
     yield from _placed(
         MANAGER,
         MANAGER_TEXT if declared.buildkit else None,
@@ -332,10 +332,17 @@ def _stops(state: DockerState) -> str:
 
 
 def _placed(
-    path: str, content: str | None, *, mode: str = "644", validate: str = "", after: str = "", undo: str = ""
+    path: str,
+    content: str | None,
+    *,
+    mode: str = "644",
+    validate: str = "",
+    prune: bool = True,
+    after: str = "",
+    undo: str = "",
 ) -> Commands:
     if content is None:
-        yield from files.absent._inner(path=path, prune=True, after=undo)
+        yield from files.absent._inner(path=path, prune=prune, after=undo)
     else:
         yield from files.put._inner(path=path, content=content, mode=mode, validate=validate, after=after)
 

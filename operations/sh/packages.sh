@@ -30,6 +30,9 @@ room() {
     done
 }
 
+# dnf unpacks keys into a temporary directory, and takes a full /tmp for wrong signatures.
+[ "$(df -Pk /tmp | awk 'NR == 2 { print $4 }')" -ge 4096 ] || export TMPDIR="$RUN"
+
 # Output goes to a file: a package manager whose output breaks off (the control side was killed)
 # would die in the middle of its transaction.
 transaction() {
