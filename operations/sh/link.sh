@@ -5,7 +5,7 @@ trap 'explain_refusal "$path"' EXIT
 mkdir -p -m 755 "$dir"
 rm -rf "$dir/.elforge.$name".*
 temp=$(mktemp -d "$dir/.elforge.$name.XXXXXX")
-trap 'rm -rf "$temp"; explain_refusal "$path"' EXIT
+trap 'rm -rf "$temp" || :; explain_refusal "$path"' EXIT
 ln -s "$target" "$temp/$name"
 label "$temp/$name" "$path"
 keep "$path"

@@ -11,7 +11,7 @@ if [ -f "$path" ] && [ "$(digest "$path")" = "$sha" ]; then
     chmod "$mode" "$path"
 else
     temp=$(mktemp -d "$dir/.elforge.$name.XXXXXX")
-    trap 'rm -rf "$temp"; explain_refusal "$path"' EXIT
+    trap 'rm -rf "$temp" || :; explain_refusal "$path"' EXIT
     new=$temp/$name
     said=$(base64 -d | dd of="$new" conv=fsync status=none 2>&1) || true
     [ "$(digest "$new")" = "$sha" ] || die "$path: the new content did not arrive whole, the old file stays: $said"
