@@ -99,7 +99,8 @@ def written(host: Host) -> dict[str, str]:
     found = {}
     for folder, folders, files in os.walk(upper):
         path = folder.removeprefix(upper)
-        folders[:] = [name for name in folders if f"{path}/{name}" not in RESTLESS]
+        # Python's own cache is nobody's change.
+        folders[:] = [n for n in folders if f"{path}/{n}" not in RESTLESS and n != "__pycache__"]
         for name in [*folders, *files]:
             state = entry(f"{folder}/{name}")
             if state != _first(below, f"{path}/{name}"):

@@ -8,7 +8,6 @@ import pytest
 
 from lab.hosts import Host
 from tests.faults.drill import DAEMON_JSON, converged, leftovers, on, refused, root
-from tests.runner import pyinfra
 
 # dockerd --validate accepts any name; the start does not.
 NO_SUCH_DRIVER = {"docker_storage_driver": "nope"}
@@ -90,6 +89,4 @@ def test_h5_an_engine_over_its_start_limit_is_reset_once_and_its_journal_shown(h
     root(host, "for i in 1 2 3 4 5 6; do systemctl start docker || true; done")
     refused(host, "docker.service", "no luck today", untouched=False)
     root(host, f"rm {dropin}; systemctl daemon-reload")
-    assert root(host, "systemctl is-failed docker") == "failed"
-    assert pyinfra(host.name).code == 0
     converged(host)

@@ -45,12 +45,22 @@ def test_h7_a_disk_that_fills_up_leaves_the_old_file_whole(host: Host) -> None:
     converged(host, data=CHANGE)
 
 
-@on("el9-f", start=BARE)
+FILL_TMP = "mount -t tmpfs -o size=32k tmpfs /tmp; cat /dev/zero > /tmp/big 2>/dev/null || true"
+
+
+@on("el7-f", "el9-f")
 def test_h8_tmp_is_full_and_not_needed(host: Host) -> None:
-    root(host, "mount -t tmpfs -o size=32k tmpfs /tmp; cat /dev/zero > /tmp/big 2>/dev/null || true")
-    root(host, "mount --bind /tmp /var/tmp")
-    converged(host)
+    root(host, FILL_TMP)
+    converged(host, data=CHANGE)
     assert root(host, "ls /tmp") == "big"
+
+
+@on("el9-f", start=BARE)
+def test_h8_a_full_tmp_is_named_before_packages_are_installed(host: Host) -> None:
+    root(host, FILL_TMP)
+    refused(host, "/tmp has 0 MB free", "nothing was installed", untouched=False)
+    root(host, "umount /tmp")
+    converged(host)
 
 
 def test_h10_an_immutable_file_is_refused_naming_the_attribute(host: Host) -> None:
