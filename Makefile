@@ -17,7 +17,8 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker build hosts
 
 test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance
 	$(BIN)/python -m lab up
-	$(BIN)/pytest tests/lab tests/faults tests/sweep tests/acceptance
+	$(BIN)/python -m tools.real inventory.py
+	$(BIN)/pytest tests/lab tests/faults tests/sweep
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root, seconds
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, A
         "ssh_known_hosts_file": str(known_hosts()),
         "ssh_strict_host_key_checking": "yes",
         "_sudo": user != "root",
+        "docker_users": [DEFAULT_USER],
         **mirrors(),
     }
 

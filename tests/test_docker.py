@@ -139,3 +139,8 @@ def test_a_setting_that_is_no_longer_wanted_goes_and_an_admins_stays():
     after = json.loads(planned(host, version=PIN[9], users=["ada"]).files["/etc/docker/daemon.json"])
     assert "debug" not in after
     assert after["dns"] == ["192.0.2.53"]
+
+
+def test_what_a_look_at_a_converged_host_costs():
+    """Each question is one SSH exec; a run asks once more when it executes. Lower is better: lower it here."""
+    assert planned(converged(9), version=PIN[9], users=["ada"]).asked == 25
