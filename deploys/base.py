@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 from pyinfra.api import deploy
 
 from deploys.mirrors import epel_url, stock_urls
 from deploys.options import Options
 from deploys.release import Release
-from deploys.urls import check_urls
+from deploys.urls import bad_urls
 from facts.release import Machine
 from operations import files, repositories, rpm
 
@@ -71,14 +72,16 @@ class BaseOptions(Options):
             raise ValueError("should be a time zone such as Europe/Berlin or UTC")
         return value
 
-    @model_validator(mode="after")
-    def _urls(self) -> BaseOptions:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong between options."""
         for field in ("vault_urls", "stream_urls", "epel_urls"):
-            check_urls(f"base_{field}", getattr(self, field), self.insecure_mirror, "base_insecure_mirror")
-        if re.search("[{}]", self.epel_key_url.replace("{major}", "")):
-            raise ValueError("base_epel_key_url: nothing but {major} may stand in braces")
-        check_urls("base_epel_key_url", [self.epel_key_url], self.insecure_mirror, "base_insecure_mirror")
-        return self
+            urls = getattr(self, field)
+            yield from bad_urls(f"base_{field}", urls, self.insecure_mirror, "base_insecure_mirror")
+        url = self.epel_key_url.replace("{major}", "9")
+        if re.search("[{}]", url):
+            yield "base_epel_key_url: nothing but {major} may stand in braces"
+        else:
+            yield from bad_urls("base_epel_key_url", [url], self.insecure_mirror, "base_insecure_mirror")
 
 
 @deploy("Base")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -580,11 +580,9 @@ class DaemonOptions(Options):
     tlscert: HostPath | None = Field(default=None, description="Path of the engine's certificate.")
     tlskey: HostPath | None = Field(default=None, description="Path of the engine's private key.")
 
-    @model_validator(mode="after")
-    def _daemon_is_consistent(self) -> Self:
-        if problem := next(filter(None, (check(self) for check in CHECKS)), None):
-            raise ValueError(problem)
-        return self
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong between options."""
+        yield from filter(None, (check(self) for check in CHECKS))
 
 
 def _logs(options: DaemonOptions) -> str | None:

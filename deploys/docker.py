@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 from pyinfra import host
 from pyinfra.api import deploy
 
 from deploys.daemon import dockerd_flags
 from deploys.daemon_options import DaemonOptions
 from deploys.release import Release
-from deploys.urls import check_urls
+from deploys.urls import bad_urls
 from facts.docker import DAEMON_JSON
 from facts.release import Machine
+from facts.unit import RECORDS
 from operations import accounts, files, rpm, unit
 from operations import docker as engine
 from operations.docker import DATA_ROOT, UNIT, Wanted
+from operations.template import rendered
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
 PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
@@ -59,7 +62,6 @@ SOURCES = [
     *("ol?_baseos*", "ol?_appstream*", "ol7_latest", "ol7_addons"),
 ]
 EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
-HOSTS_PATH = f"/etc/systemd/system/{UNIT}.d/{HOSTS}"
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
 
@@ -108,14 +110,16 @@ class DockerOptions(DaemonOptions):
         False, description="restart the engine although running containers would stop"
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> DockerOptions:
-        check_urls("docker_repo_url", [self.repo_url], self.insecure_mirror, "docker_insecure_mirror")
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong between options."""
+        yield from super().contradictions()
+        yield from bad_urls(
+            "docker_repo_url", [self.repo_url], self.insecure_mirror, "docker_insecure_mirror"
+        )
         if self.purge_data and self.state != "absent":
-            raise ValueError("docker_purge_data = True needs docker_state = 'absent'")
+            yield "docker_purge_data: True needs docker_state = 'absent'"
         if twice := sorted({name for name in self.users if self.users.count(name) > 1}):
-            raise ValueError(f"docker_users: {', '.join(twice)} is there twice")
-        return self
+            yield f"docker_users: {', '.join(twice)} is there twice"
 
 
 @deploy("Docker")
@@ -175,14 +179,20 @@ def _configure(options: DockerOptions) -> None:
         name="Remember what Docker has loaded",
         unit=UNIT,
         file=EVIDENCE,
-        content=unit.evidence([DAEMON_JSON, HOSTS_PATH, engine.PROXY], UNIT),
+        content=rendered(
+            "docker",
+            f"/etc/systemd/system/{UNIT}.d/{EVIDENCE}",
+            record=f"{RECORDS}/{UNIT}",
+            files=[DAEMON_JSON, engine.HOSTS, engine.PROXY],
+        ),
     )
     hosts = _hosts(options)
     unit.dropin(name="Listen where asked", unit=UNIT, file=HOSTS, content=hosts or "", present=bool(hosts))
     engine.configure(name="Write daemon.json", wanted=_wanted(options))
     engine.firewall_first(name="Start the firewall before Docker")
     unit.service(name="Start Docker", unit=UNIT)
-    engine.loaded(name="Load the configuration", wanted=_wanted(options), dropins={HOSTS_PATH: hosts})
+    engine.loaded(name="Load the configuration", wanted=_wanted(options), dropins={engine.HOSTS: hosts})
+    engine.remember(name="Remember which settings are ours", wanted=_wanted(options))
 
 
 def _remove(options: DockerOptions, release: Release) -> None:
@@ -196,6 +206,7 @@ def _remove(options: DockerOptions, release: Release) -> None:
     for file in host.loop([EVIDENCE, HOSTS]):
         unit.dropin(name=f"Remove {file}", unit=UNIT, file=file, content="", present=False)
     engine.configure(name="Take our settings out of daemon.json", wanted=_wanted(options))
+    engine.remember(name="Forget which settings are ours", wanted=_wanted(options))
     files.absent(name="Remove Docker's repository", path=REPOSITORY_FILE)
     rpm.key(
         name="Forget Docker's key",
@@ -230,8 +241,4 @@ def _specs(options: DockerOptions) -> list[str]:
 
 
 def _hosts(options: DockerOptions) -> str | None:
-    """The unit says -H itself, and dockerd takes a listener from flags or daemon.json, not from both."""
-    if options.hosts is None:
-        return None
-    flags = " ".join(dockerd_flags(options))
-    return f"# Managed by elforge: docker_hosts.\n[Service]\nExecStart=\nExecStart=/usr/bin/dockerd {flags}\n"
+    return rendered("docker", engine.HOSTS, flags=dockerd_flags(options)) if options.hosts else None

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 # How alike (0 to 1) a name must be to be offered instead of an unknown option, and to be taken for a slip
@@ -24,6 +24,16 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     prefix: ClassVar[str]
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _has_no_contradictions(self) -> Self:
+        if lines := list(self.contradictions()):
+            raise ValueError("\n".join(lines))
+        return self
 
     @classmethod
     def names(cls) -> list[str]:
@@ -66,25 +76,45 @@ def problems(
         for text in _control_characters(value)
     ]
     for model in models:
-        try:
-            model.of(data, reserved)
-        except ValidationError as error:
-            lines += [_line(model, details, known) for details in error.errors()]
+        lines += _mistakes(model, data, reserved, known)
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
             lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
     return [f"{host}: {line}" for line in dict.fromkeys(lines)]
 
 
+def _mistakes(
+    model: type[Options], data: Mapping[str, Any], reserved: set[str], known: list[str]
+) -> list[str]:
+    """Options are looked at one by one, then, without those that are wrong by themselves, together."""
+    try:
+        model.of(data, reserved)
+    except ValidationError as error:
+        found = error.errors()
+    else:
+        return []
+    wrong = {f"{model.prefix}{details['loc'][0]}" for details in found if details["loc"]}
+    lines = [line for details in found for line in _lines(model, details, known)]
+    if wrong:
+        together = _mistakes(model, {k: v for k, v in data.items() if k not in wrong}, reserved, known)
+        # A default that stands in for a wrong value proves nothing.
+        lines += [line for line in together if not any(name in line for name in wrong)]
+    return lines
+
+
+def _lines(model: type[Options], details: ErrorDetails, known: list[str]) -> list[str]:
+    if details["loc"] == ():
+        return details["msg"].removeprefix("Value error, ").split("\n")  # contradictions name their options
+    return [_line(model, details, known)]
+
+
 def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
-    field, *inner = [str(part) for part in details["loc"]] or [""]
+    field, *inner = [str(part) for part in details["loc"]]
     # pydantic's own steps into a model: function-after[...], [key]
     path = ".".join([model.prefix + field, *(part for part in inner if not re.match(r"function-|\[", part))])
     if details["type"] == "extra_forbidden" and not inner:
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"
-    if details["loc"] == ():
-        return _sentence(details["msg"])  # a check over several options names them itself
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
     return f"{path}: {_sentence(details['msg'])} (got {_short(details['input'])})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 # Variables of yum and dnf may stand in a path.
@@ -10,33 +11,38 @@ _PATH = re.compile(r"[A-Za-z0-9._~/$%{}+:@=,-]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
-def check_urls(option: str, urls: list[str], insecure: bool, allow: str) -> None:
+def bad_urls(option: str, urls: list[str], insecure: bool, allow: str) -> Iterator[str]:
     """
-    Raise ValueError unless each URL is a plain https one, or http where that is allowed.
+    Yield a sentence for each URL that is not a plain https one, or http where that is allowed.
 
     + option: the name of the option that holds them, for the message
     + urls: what it holds
     + insecure: whether http is allowed
     + allow: the name of the option that allows http
 
-    ``check_urls("docker_repo_url", ["http://mirror.lan"], False, "docker_insecure_mirror")`` raises
-    ``docker_repo_url: http://mirror.lan is not https; docker_insecure_mirror = True allows it``.
+    ``list(bad_urls("docker_repo_url", ["http://mirror.lan"], False, "docker_insecure_mirror"))`` returns
+    ``["docker_repo_url: http://mirror.lan is not https; docker_insecure_mirror = True allows it"]``.
     """
     for url in urls:
-        try:
-            parts = urlsplit(url)
-            if parts.username or parts.password:
-                raise ValueError(f"{option}: a URL must not hold a user name or password")
-            port = parts.port
-        except ValueError as error:
-            own = str(error).startswith(option)
-            raise ValueError(str(error) if own else f"{option}: {url!r} is not a URL: {error}") from None
-        if not _looks_right(parts) or port == 0:
-            raise ValueError(f"{option}: {url!r} is not an http(s) URL")
-        if parts.query or parts.fragment:
-            raise ValueError(f"{option}: {url!r} has a query or fragment, which a repository cannot have")
-        if parts.scheme == "http" and not insecure:
-            raise ValueError(f"{option}: {url} is not https; {allow} = True allows it")
+        if problem := _problem(url, insecure, allow):
+            yield f"{option}: {problem}"
+
+
+def _problem(url: str, insecure: bool, allow: str) -> str:
+    try:
+        parts = urlsplit(url)
+        named, port = parts.username or parts.password, parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"  # which is not shown: it may hold a password
+    if named:
+        return "a URL must not hold a user name or password"
+    if not _looks_right(parts) or port == 0:
+        return f"{url!r} is not an http(s) URL"
+    if parts.query or parts.fragment:
+        return f"{url!r} has a query or fragment, which a repository cannot have"
+    if parts.scheme == "http" and not insecure:
+        return f"{url} is not https; {allow} = True allows it"
+    return ""
 
 
 def _looks_right(parts: SplitResult) -> bool:

@@ -11,8 +11,8 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, paired, shown, text, unframed
 
-# Where a unit with our evidence drop-in keeps a copy of the files that it started with.
-EVIDENCE = "/run/elforge"
+# Where a unit with such a drop-in keeps a copy of the files that it started with.
+RECORDS = "/run/elforge"
 
 _PROPERTIES = (
     "LoadState",
@@ -79,7 +79,7 @@ class Loaded(FactBase[dict[str, str | None]]):
 
     def command(self, unit: str, files: list[str]) -> str:
         self._files = files
-        record = f"{EVIDENCE}/{unit}"
+        record = f"{RECORDS}/{unit}"
         return framed(
             f'record={shlex.quote(record)}; since=$(date +%s -d "$(systemctl show -p ActiveEnterTimestamp '
             f'{shlex.quote(unit)} | cut -d = -f 2-)" 2>/dev/null || echo 0)'

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 from pyinfra import host
-from pyinfra.api import OperationValueError, operation
+from pyinfra.api import OperationValueError
 
 from facts.accounts import Users
-from operations.script import Commands, refuse, script, unreadable
+from operations.script import Commands, operation, refuse, script, unreadable
 
 # useradd(8) on EL: lower-case names of up to 32 characters.
 NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
-@operation()
+@operation
 def user(name_: str, *, home: str, shell: str = "/sbin/nologin") -> Commands:
     """
     Make an unprivileged system user with a group of the same name; an existing one is left as it is.
@@ -36,7 +36,7 @@ def user(name_: str, *, home: str, shell: str = "/sbin/nologin") -> Commands:
         host.noop(f"user {name_} already exists")
 
 
-@operation()
+@operation
 def members(group: str, users: list[str], *, present: bool = True) -> Commands:
     """
     Put users into a supplementary group, or take them out of it.
@@ -55,8 +55,7 @@ def members(group: str, users: list[str], *, present: bool = True) -> Commands:
         _check(name)
     groups = _groups(users) if users else {}
     if unknown := [name for name, found in groups.items() if found is None and present]:
-        yield from refuse(f"no such user: {', '.join(unknown)}; create it before it can join {group}")
-        return
+        refuse(f"no such user: {', '.join(unknown)}; create it before it can join {group}")
     changes = [name for name, found in groups.items() if (group in (found or [])) != present]
     if changes:
         yield script("members", group, "-a" if present else "-d", *changes)

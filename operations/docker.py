@@ -6,25 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyinfra import host, logger
-from pyinfra.api import operation
 
 from deploys import daemon
 from deploys.daemon_options import DaemonOptions
 from facts.docker import DAEMON_JSON, MANAGED_JSON, DockerHost, DockerState
+from facts.files import Contents
 from facts.rpm import Rpms
 from facts.unit import Loaded, UnitState
 from operations import files, rpm, unit
-from operations.script import Commands, refuse, unreadable
+from operations.script import Commands, operation, refuse, unreadable
+from operations.template import rendered
 
 UNIT = "docker.service"
 PROFILE = "/etc/profile.d/elforge-buildkit.sh"
-PROFILE_TEXT = (
-    "# Managed by elforge: this engine builds with BuildKit only when asked to.\nexport DOCKER_BUILDKIT=1\n"
-)
 MANAGER = "/etc/systemd/system.conf.d/elforge-buildkit.conf"
-MANAGER_TEXT = (
-    "# Managed by elforge: the same for services.\n[Manager]\nDefaultEnvironment=DOCKER_BUILDKIT=1\n"
-)
+HOSTS = f"/etc/systemd/system/{UNIT}.d/elforge-hosts.conf"
 # Engines without `proxies` in daemon.json take their proxy from the environment.
 PROXY = f"/etc/systemd/system/{UNIT}.d/elforge-proxy.conf"
 DATA_ROOT = "/var/lib/docker"
@@ -85,7 +81,7 @@ class Files:
     validate: bool  # the engine can check the file
 
 
-@operation()
+@operation
 def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Commands:
     """
     Remove the packages that Docker cannot live beside, or refuse and say what is at stake.
@@ -115,13 +111,13 @@ def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Comman
             host.get_fact(DockerHost, data_root=DATA_ROOT) or unreadable("the state of Docker")
         ).storages
         data = f"; what they keep in {', '.join(places)} would stay, unused" if places else ""
-        yield from refuse(
+        refuse(
             f"{', '.join(installed)}: installed, and cannot live beside Docker CE{data}; "
             "docker_conflicts = 'remove' lets elforge remove them"
         )
 
 
-@operation()
+@operation
 def engine(
     specs: list[str],
     *,
@@ -143,12 +139,12 @@ def engine(
     commands = rpm.packages._inner(specs=specs, manager=manager, repositories=repositories, locks=locks)
     if state.version and state.containers and not wanted.allow_restart and not _live_restore():
         if next(commands, None):
-            yield from refuse(_stops(state))
+            refuse(_stops(state))
     else:
         yield from commands
 
 
-@operation()
+@operation
 def configure(wanted: Wanted) -> Commands:
     """
     Write daemon.json for the engine that is installed, and the environment that an old one needs.
@@ -163,23 +159,21 @@ def configure(wanted: Wanted) -> Commands:
     """
     state = _state(wanted)
     if problem := _problem(wanted, state):
-        yield from refuse(problem)
-        return
+        refuse(problem)
     declared = _files(wanted, state)
     _say_what_is_left_out(wanted, state)
     yield from _placed(DAEMON_JSON, declared.daemon_json, validate=_VALIDATE if declared.validate else "")
-    yield from _placed(MANAGED_JSON, declared.managed_json, mode="600")
     yield from _placed(PROXY, declared.proxy, after="systemctl daemon-reload", undo="systemctl daemon-reload")
-    yield from _placed(PROFILE, PROFILE_TEXT if declared.buildkit else None, prune=False)
+    yield from _placed(PROFILE, rendered("docker", PROFILE) if declared.buildkit else None, prune=False)
     yield from _placed(
         MANAGER,
-        MANAGER_TEXT if declared.buildkit else None,
+        rendered("docker", MANAGER) if declared.buildkit else None,
         after="systemctl set-environment DOCKER_BUILDKIT=1",
         undo="systemctl unset-environment DOCKER_BUILDKIT",
     )
 
 
-@operation()
+@operation
 def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
     """
     Restart or reload a running engine when it has not loaded what is declared, and see that it works.
@@ -199,7 +193,19 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
     )
 
 
-@operation()
+@operation
+def remember(wanted: Wanted) -> Commands:
+    """
+    Note which settings of daemon.json are ours, once the engine has come up with them.
+
+    Noted before, a rolled back setting would be told from an admin's by a file that was never in force.
+
+    + wanted: how the engine is to be configured
+    """
+    yield from _placed(MANAGED_JSON, _files(wanted, _state(wanted)).managed_json, mode="600")
+
+
+@operation
 def firewall_first() -> Commands:
     """
     Start an enabled firewalld before Docker's first start.
@@ -239,22 +245,34 @@ def _problem(wanted: Wanted, state: DockerState) -> str:
         )
     settings = ours if wanted.own else daemon.merge(theirs, ours)
     lines = [*daemon.misfits(settings, version), *daemon.pool_overlaps(wanted.options, state.routes)]
-    return "; ".join(lines) or _clash(settings)
+    return "; ".join(lines) or _clash(settings, wanted.options)
 
 
-def _clash(settings: Mapping[str, object]) -> str:
-    """Return which setting somebody also gave as a flag of the unit: dockerd starts on neither."""
+def _clash(settings: Mapping[str, object], options: DaemonOptions) -> str:
+    """Return what in the unit's ExecStart is at odds with our settings: dockerd takes a setting once only."""
     found = host.get_fact(UnitState, unit=UNIT) or unreadable(f"the state of {UNIT}")
+    theirs = [path for path in found.dropins if "/elforge-" not in path]
+    if HOSTS in found.dropins and theirs and (lost := _lost_hosts(options, found.flags)):
+        places = ", ".join(theirs)
+        return f"docker_hosts: {', '.join(lost)} is overridden by ExecStart in {places}; take it out there"
     names = {
         _SHORT.get(flag, flag.removeprefix("--").split("=")[0]) for flag in found.flags if flag[0] == "-"
     }
     if twice := sorted({_PLURAL.get(name, name) for name in names} & settings.keys()):
-        places = [path for path in found.dropins if "/elforge-" not in path] or ["the unit itself"]
+        places = ", ".join(theirs) or "the unit itself"
         return (
-            f"{', '.join(twice)}: also a flag in ExecStart of {UNIT} ({', '.join(places)}); "
+            f"{', '.join(twice)}: also a flag in ExecStart of {UNIT} ({places}); "
             "dockerd does not start with both, take it out there"
         )
     return ""
+
+
+def _lost_hosts(options: DaemonOptions, flags: list[str]) -> list[str]:
+    """Return the listeners in our drop-in, as it is now, that the unit does not start with."""
+    text = (host.get_fact(Contents, paths=[HOSTS]) or unreadable(HOSTS))[HOSTS]
+    if not options.hosts or text != rendered("docker", HOSTS, flags=daemon.dockerd_flags(options)):
+        return []
+    return [listener for listener in options.hosts if listener not in flags]
 
 
 def _files(wanted: Wanted, state: DockerState) -> Files:
@@ -284,8 +302,8 @@ def _rendered(
         "HTTPS_PROXY": proxies.https_proxy,
         "NO_PROXY": proxies.no_proxy,
     }
-    lines = [f'Environment="{name}={value}"\n' for name, value in variables.items() if value]
-    text = "# Managed by elforge: docker_proxies.\n[Service]\n" + "".join(lines)
+    given = {name: value for name, value in variables.items() if value}
+    text = rendered("docker", PROXY, variables=given)
     return daemon.render(options.model_copy(update={"proxies": None}), version, disk), text
 
 

@@ -6,10 +6,10 @@ import posixpath
 import re
 
 from pyinfra import host
-from pyinfra.api import OperationValueError, operation
+from pyinfra.api import OperationValueError
 
 from facts.files import EmptyMount, Path, Paths
-from operations.script import Commands, refuse, script, sha256, unreadable
+from operations.script import Commands, operation, refuse, script, sha256, unreadable
 
 _MODE = re.compile(r"[0-7]{3,4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +23,7 @@ _SYSTEM = {
 _YES = {True: "yes", False: "no"}
 
 
-@operation()
+@operation
 def put(
     path: str,
     content: str,
@@ -60,7 +60,7 @@ def put(
     _check(path, mode)
     found = _state(path)
     if found.kind not in ("file", "absent"):
-        yield from refuse(_in_the_way(path, found))
+        refuse(_in_the_way(path, found))
     elif found == Path("file", user, group, _octal(mode), sha256(content)):
         host.noop(f"{path} is already as declared")
     else:
@@ -68,7 +68,7 @@ def put(
         yield script("put", *words, content=content)
 
 
-@operation()
+@operation
 def directory(path: str, *, user: str = "root", group: str = "root", mode: str = "755") -> Commands:
     """
     Make a directory, or mend its owner and mode.
@@ -89,14 +89,14 @@ def directory(path: str, *, user: str = "root", group: str = "root", mode: str =
         raise OperationValueError(f"{path} is the system's: its owner and mode are not ours to set")
     found = _state(path)
     if found.kind not in ("directory", "absent"):
-        yield from refuse(_in_the_way(path, found))
+        refuse(_in_the_way(path, found))
     elif found == Path("directory", user, group, _octal(mode)):
         host.noop(f"{path} is already as declared")
     else:
         yield script("directory", path, user, group, mode)
 
 
-@operation()
+@operation
 def link(path: str, target: str) -> Commands:
     """
     Make a symbolic link; an existing one is flipped without a moment in which it is missing.
@@ -113,14 +113,14 @@ def link(path: str, target: str) -> Commands:
     _check(path)
     found = _state(path)
     if found.kind not in ("link", "absent"):
-        yield from refuse(_in_the_way(path, found))
+        refuse(_in_the_way(path, found))
     elif found == Path("link", target=target):
         host.noop(f"{path} already points at {target}")
     else:
         yield script("link", path, target)
 
 
-@operation()
+@operation
 def absent(path: str, *, recursive: bool = False, prune: bool = False, after: str = "") -> Commands:
     """
     Remove a file, a link or an empty directory; a file's content is kept as ``put`` keeps it.
@@ -141,7 +141,7 @@ def absent(path: str, *, recursive: bool = False, prune: bool = False, after: st
         raise OperationValueError(f"{path} is the system's or a user's: not removed with everything in it")
     found = _state(path)
     if found.kind == "other":
-        yield from refuse(_in_the_way(path, found))
+        refuse(_in_the_way(path, found))
     elif found.kind == "absent":
         host.noop(f"{path} is already absent")
     elif recursive and found.kind == "directory" and host.get_fact(EmptyMount, path=path):
@@ -150,7 +150,7 @@ def absent(path: str, *, recursive: bool = False, prune: bool = False, after: st
         yield script("absent", path, _YES[recursive], _YES[prune], after)
 
 
-@operation()
+@operation
 def fetch(
     path: str,
     urls: list[str],
@@ -185,7 +185,7 @@ def fetch(
         raise OperationValueError(f"{path}: not a URL: {bad[0]!r}")
     found = _state(path)
     if found.kind not in ("file", "absent"):
-        yield from refuse(_in_the_way(path, found))
+        refuse(_in_the_way(path, found))
     elif found == Path("file", user, group, _octal(mode), digest):
         host.noop(f"{path} is already as declared")
     else:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 
 from pyinfra import host
-from pyinfra.api import operation
 
 from facts.repositories import RepositoryFiles
 from operations import files
-from operations.script import Commands, unreadable
+from operations.script import Commands, operation, unreadable
 
 # Addresses that stock files of CentOS name; nobody's own mirror is called so.
 _PUBLIC = re.compile(
@@ -22,7 +21,7 @@ _BASEURL = re.compile(r"baseurl[ \t]*=")
 _SECTION = re.compile(r"\[([^\]]+)\]")
 
 
-@operation()
+@operation
 def stock(urls: Mapping[str, list[str]], *, present: bool = True) -> Commands:
     """
     Point stock repository files that still use CentOS's public mirrors at mirrors that answer.

@@ -12,12 +12,12 @@ from itertools import pairwise, zip_longest
 from typing import Literal, NamedTuple
 
 from pyinfra import host
-from pyinfra.api import OperationValueError, operation
+from pyinfra.api import OperationValueError
 
 from facts.files import Contents, Paths
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from operations import files
-from operations.script import Commands, refuse, script, unreadable
+from operations.script import Commands, operation, refuse, script, unreadable
 
 Manager = Literal["yum", "dnf"]
 
@@ -46,7 +46,7 @@ class Spec(NamedTuple):
         return rpm.name == self.query and any(fnmatchcase(v, self.version) for v in (rpm.version, full))
 
 
-@operation()
+@operation
 def packages(
     specs: list[str],
     *,
@@ -87,7 +87,7 @@ def packages(
     yield script("packages", manager, *words, *_verbs(changes, answer, manager, present), seconds=seconds)
 
 
-@operation()
+@operation
 def removable(names: list[str]) -> Commands:
     """
     Refuse to go on while a package that is not in ``names`` needs one that is; change nothing.
@@ -104,12 +104,13 @@ def removable(names: list[str]) -> Commands:
     if found is None:
         unreadable("the rpm database")
     if found:
-        yield from refuse(f"not removed, other packages depend on it: {'; '.join(found)}")
+        refuse(f"not removed, other packages depend on it: {'; '.join(found)}")
     else:
         host.noop(f"nothing else needs {', '.join(names)}")
+    yield from ()  # it only looks
 
 
-@operation()
+@operation
 def repository(
     repo: str,
     *,
@@ -160,7 +161,7 @@ def repository(
     yield from files.put._inner(path=path or f"/etc/yum.repos.d/{repo}.repo", content=content)
 
 
-@operation()
+@operation
 def key(url: str, fingerprint: str, path: str, *, present: bool = True) -> Commands:
     """
     Trust a package signing key, after its fingerprint was seen to be the expected one.
@@ -195,7 +196,7 @@ def key(url: str, fingerprint: str, path: str, *, present: bool = True) -> Comma
         yield script("unkey", fingerprint[-8:].lower(), path)
 
 
-@operation()
+@operation
 def versionlock(specs: list[str], *, manager: Manager, path: str, present: bool = True) -> Commands:
     """
     Lock packages to the versions installed, in the file of the versionlock plugin; other locks stay.

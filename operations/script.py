@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Generator
-from functools import cache
+from collections.abc import Callable, Generator
+from functools import cache, wraps
 from pathlib import Path
-from typing import Never
+from typing import Never, ParamSpec
 
 from pyinfra import state
 from pyinfra.api import OperationError, QuoteString, StringCommand
+from pyinfra.api import operation as pyinfra_operation
+from pyinfra.api.operation import PyinfraOperation
+
+P = ParamSpec("P")
 
 Commands = Generator[StringCommand, None, None]
 
@@ -66,22 +70,36 @@ def _bytes(content: str) -> bytes:
     return content.encode(errors="surrogateescape")
 
 
-def refuse(message: str) -> Commands:
+def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
     """
-    Refuse to go on: while the plan is made, for the whole run; later, for this host alone.
+    Make a pyinfra operation of a generator of commands.
 
-    Raises OperationError in the prepare stage, before anything has changed on any host. An exception
-    in the execute stage would end the run on every host (pyinfra 3.10.0, api/operations.py), so there
-    a command is yielded that fails with the message.
+    When it raises OperationError while the plan is made, the run ends before anything has changed on any
+    host. Later an exception would end the run on every host (pyinfra 3.10.0, api/operations.py), so
+    then it becomes a command that fails with the message, on its own host.
     """
-    if not state.is_executing:
-        raise OperationError(message)
-    yield StringCommand("sh", "-c", QuoteString('echo "$1" >&2; exit 1'), "refuse", QuoteString(message))
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Commands:
+        try:
+            yield from function(*args, **kwargs)
+        except OperationError as error:
+            if not state.is_executing:
+                raise
+            failure = QuoteString('echo "$1" >&2; exit 1')
+            yield StringCommand("sh", "-c", failure, "refuse", QuoteString(str(error)))
+
+    return pyinfra_operation()(guarded)
+
+
+def refuse(message: str) -> Never:
+    """Raise OperationError: the state of the host, or what was asked for, does not allow to go on."""
+    raise OperationError(message)
 
 
 def unreadable(what: str) -> Never:
     """Raise OperationError: a state that cannot be read is never taken for an absent one."""
-    raise OperationError(f"{what} cannot be read; nothing was changed")
+    raise OperationError(f"{what} cannot be read")
 
 
 @cache

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 
 from pyinfra import host
-from pyinfra.api import OperationValueError, operation
+from pyinfra.api import OperationValueError
 
-from facts.unit import EVIDENCE, Loaded, Unit, UnitState
+from facts.unit import Loaded, Unit, UnitState
 from operations import files
-from operations.script import Commands, refuse, script, snippet, unreadable
+from operations.script import Commands, operation, refuse, script, snippet, unreadable
 
 Content = str | None  # None: the file is to be absent
 
@@ -23,7 +23,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,240}\.(service|socket|timer|mount|targ
 _DROPIN = re.compile(r"[A-Za-z0-9_-]+\.conf")
 
 
-@operation()
+@operation
 def service(
     unit: str, *, running: bool | None = True, enabled: bool | None = True, unmask: bool = False
 ) -> Commands:
@@ -44,8 +44,7 @@ def service(
     _check(unit)
     found = _state(unit)
     if found.load == "masked" and not unmask and (running or enabled):
-        yield from refuse(f"{unit} is masked; run systemctl unmask {unit} if elforge may start it")
-        return
+        refuse(f"{unit} is masked; run systemctl unmask {unit} if elforge may start it")
     actions = _actions(found, running, enabled)
     if actions or (found.stale and found.load != "not-found"):
         yield script("service", unit, *actions)
@@ -53,7 +52,7 @@ def service(
         host.noop(f"{unit} is already {found.active} and {found.enabled or 'without a unit file'}")
 
 
-@operation()
+@operation
 def loaded(
     unit: str,
     contents: Mapping[str, Content],
@@ -68,7 +67,7 @@ def loaded(
     A unit that is not running loads its files when it starts. When the unit does not come back, its
     previous files do, and the unit with them; the operation fails with the last lines of its journal.
 
-    + unit: its name with the suffix; it needs the drop-in of ``evidence``
+    + unit: its name with the suffix; with a drop-in that keeps a record, as docker's does
     + contents: path to declared content of each file that it reads (None: absent)
     + restart_for: tells for a path, its loaded and its declared content whether a reload is too little
     + no_restart: why the unit must not restart now; a restart that is needed is then refused
@@ -98,12 +97,11 @@ def loaded(
         return
     restart = found.replaced or any(restart_for(path, before[path], contents[path]) for path in changed)
     if restart and no_restart:
-        yield from refuse(no_restart)
-        return
+        refuse(no_restart)
     yield script("loaded", unit, "restart" if restart else "reload", health, *contents)
 
 
-@operation()
+@operation
 def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Commands:
     """
     Write or remove a drop-in of a unit, and let systemd read it; the unit itself is not restarted.
@@ -136,27 +134,6 @@ def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Comma
         yield from files.absent._inner(path=path, prune=True, after="systemctl daemon-reload")
 
 
-def evidence(paths: list[str], unit: str) -> str:
-    """
-    Return the drop-in that keeps a copy of ``paths`` as the unit loads them, for ``loaded`` to compare.
-
-    The copy is made before the program reads the files and counts only once it has started.
-
-    + paths: the files, whose base names differ
-    + unit: its name with the suffix
-    """
-    record = f"{EVIDENCE}/{unit}"
-    copies = f"for f in {' '.join(paths)}; do if [ -e $$f ]; then cp $$f {record}.new/; fi; done"
-    before = f"umask 077; rm -rf {record}.new; mkdir -p {record}.new; {copies}"
-    after = f"rm -rf {record}; mv -T {record}.new {record}"
-    return (
-        "# Managed by elforge: remembers which configuration the unit has loaded.\n"
-        "[Service]\n"
-        f"ExecStartPre=-/bin/sh -c '{before}'\n"
-        f"ExecStartPost=-/bin/sh -c '{after}'\n"
-    )
-
-
 def _actions(found: Unit, running: bool | None, enabled: bool | None) -> list[str]:
     actions = []
     if found.load == "masked" and (running or enabled):
@@ -166,7 +143,7 @@ def _actions(found: Unit, running: bool | None, enabled: bool | None) -> list[st
         actions.append("enable")
     if enabled is False and found.enabled == "enabled":
         actions.append("disable")
-    if running is True and found.active not in ("active", "reloading"):
+    if running is True and found.active not in ("active", "reloading", "activating"):
         actions.append("start")
     if running is False and found.active not in ("inactive", "failed"):
         actions.append("stop")

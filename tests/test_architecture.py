@@ -151,7 +151,7 @@ def operations() -> set[str]:
         f"{path.stem}.{each.name}"
         for path in modules("operations")
         for each in nodes(path, ast.FunctionDef)
-        if any(ast.unparse(decorator).startswith("operation(") for decorator in each.decorator_list)
+        if any(ast.unparse(decorator) == "operation" for decorator in each.decorator_list)
     }
 
 
@@ -233,3 +233,12 @@ def test_functions_are_short(path):
 @pytest.mark.parametrize("path", modules("tests"), ids=name)
 def test_test_files_are_short(path):
     assert len(path.read_text().splitlines()) <= TEST_FILE_LINES
+
+
+def test_every_template_is_used_and_stands_at_its_path_on_the_host():
+    code = "".join(
+        path.read_text() for folder in ("deploys", "operations") for path in (ROOT / folder).glob("*.py")
+    )
+    for template in (ROOT / "templates").rglob("*.j2"):
+        path = "/" + str(template.relative_to(ROOT / "templates")).split("/", 1)[1].removesuffix(".j2")
+        assert Path(path).name in code, f"{template}: nothing renders {path}"

@@ -74,7 +74,7 @@ WHOLE = [
         {"docker_repo_url": "https://ada:secret@mirror.lan"},
         "docker_repo_url: a URL must not hold a user name or password",
     ),
-    ("I13", {"docker_purge_data": True}, "docker_purge_data = True needs docker_state = 'absent'"),
+    ("I13", {"docker_purge_data": True}, "docker_purge_data: True needs docker_state = 'absent'"),
     (
         "I16",
         {"docker_features": {"buildkit": True}},

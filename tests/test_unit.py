@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from facts.unit import Unit, _flags
-from operations import unit
 from operations.docker import DAEMON_JSON, PROXY, _needs_restart
+from operations.template import rendered
+from operations.unit import _actions
+
+DROPIN = "/etc/systemd/system/docker.service.d/elforge-evidence.conf"
 
 
 @pytest.fixture
-def hooks(tmp_path, monkeypatch):
+def hooks(tmp_path):
     """Return what systemd would run before and after the start, for two files in tmp_path."""
-    monkeypatch.setattr(unit, "EVIDENCE", str(tmp_path / "run"))
     files = [str(tmp_path / name) for name in ("a.conf", "b.conf")]
-    text = unit.evidence(files, "x.service")
+    text = rendered("docker", DROPIN, record=tmp_path / "run" / "x.service", files=files)
 
     def run(hook: str) -> None:
         (command,) = re.findall(rf"^{hook}=-/bin/sh -c '([^']*)'$", text, re.MULTILINE)
@@ -82,8 +84,8 @@ def test_a_record_is_for_root_alone(tmp_path, hooks):
 
 
 def test_the_drop_in():
-    lines = unit.evidence(["/etc/x"], "x.service").splitlines()
-    assert lines[1] == "[Service]"
+    lines = rendered("docker", DROPIN, record="/run/x", files=["/etc/x"]).splitlines()
+    assert "[Service]" in lines
     assert all("%" not in line for line in lines), "systemd would replace %"
     assert all(line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-")) for line in lines)
 
@@ -130,7 +132,7 @@ def state(**changes: object) -> Unit:
         (state(), True, True, []),
         (state(), None, None, []),
         (state(), False, False, ["disable", "stop"]),
-        (state(active="activating"), True, None, ["start"]),
+        (state(active="activating"), True, None, []),
         (state(active="reloading"), True, None, []),
         (state(active="activating"), False, None, ["stop"]),
         (state(active="failed"), False, None, []),
@@ -143,4 +145,4 @@ def state(**changes: object) -> Unit:
     ],
 )
 def test_actions(found, running, enabled, actions):
-    assert unit._actions(found, running, enabled) == actions
+    assert _actions(found, running, enabled) == actions
