@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from lab.hosts import Host
 from tests.faults.drill import DAEMON_JSON, converged, leftovers, on, refused, root
 
@@ -65,9 +63,6 @@ def test_h4_engine_refuses_at_start_and_the_old_file_comes_back(host: Host) -> N
     converged(host)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loaded restores daemon.json, but not elforge's memory of what it wrote there"
-)
 def test_h4_a_value_that_came_back_with_the_old_file_is_not_taken_for_an_admins(host: Host) -> None:
     ours = settings(host)
     converged(host, data={"docker_debug": True})

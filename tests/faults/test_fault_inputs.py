@@ -88,7 +88,6 @@ def test_i1_unknown_keys_are_named_with_the_nearest_option(host: Host) -> None:
     _refused(host, "i1_unknown_keys")
 
 
-@pytest.mark.xfail(strict=True, reason="checks over several options wait until all fields are right")
 def test_i1_mistakes_of_every_kind_come_together(host: Host) -> None:
     data = {"docker_debugg": True, "docker_repo_url": "http://mirror.lan", "docker_insecure_mirror": False}
     refused(host, "docker_debugg: unknown option", "docker_insecure_mirror = True allows it", data=data)

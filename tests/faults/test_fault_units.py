@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from lab.hosts import Host
 from tests.faults.drill import converged, on, refused, root
 
@@ -20,7 +18,6 @@ def test_h49_a_masked_unit_is_refused_with_the_command_that_unmasks_it(host: Hos
     converged(host)
 
 
-@pytest.mark.xfail(strict=True, reason="an admin's ExecStart after ours is not noticed: docker_hosts is void")
 def test_h49_an_admins_dropin_that_overrides_ours_is_refused_by_name(host: Host) -> None:
     data = {"docker_hosts": ["fd://", "unix:///run/other.sock"]}
     flags = "-H fd:// --containerd=/run/containerd/containerd.sock"
