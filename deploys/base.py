@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
+from zoneinfo import available_timezones
 
 from pydantic import Field, StringConstraints, field_validator
 from pyinfra.api import deploy
@@ -16,8 +17,9 @@ from deploys.urls import bad_urls
 from facts.release import Machine
 from operations import files, repositories, rpm
 
-# What the other deploys call on a host that a minimal installation may lack.
-TOOLS = ["ca-certificates", "curl", "gnupg2", "tar", "xz"]
+# What the deploys call on a host that a minimal installation may lack. Not curl: every image has the program,
+# and where it is EL9's curl-minimal, the package curl would conflict.
+TOOLS = ["ca-certificates", "gnupg2", "tar", "xz"]
 
 _ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}")
 
@@ -41,7 +43,7 @@ class BaseOptions(Options):
     )
     vault_urls: list[str] = Field(
         ["https://vault.centos.org", "https://archive.kernel.org/centos-vault"],
-        description="where the last releases of CentOS 7 and 8 are kept, tried in order",
+        description="mirrors of what CentOS 7 and 8 last were; yum 3 takes any of them first",
         min_length=1,
     )
     stream_urls: list[str] = Field(
@@ -68,7 +70,8 @@ class BaseOptions(Options):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
-        if value is not None and not _ZONE.fullmatch(value):
+        known = available_timezones()
+        if value is not None and (not _ZONE.fullmatch(value) or (known and value not in known)):
             raise ValueError("should be a time zone such as Europe/Berlin or UTC")
         return value
 
@@ -93,9 +96,11 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
             urls=stock_urls(release.major, machine, options.vault_urls, options.stream_urls),
             present=options.repositories == "repair",
         )
+    rpm.packages(name="Install tools", specs=TOOLS, manager=release.manager)
     if options.epel:
         _epel(options, release, machine)
-    rpm.packages(name="Install tools", specs=[*TOOLS, *options.packages], manager=release.manager)
+    if options.packages:
+        rpm.packages(name="Install packages", specs=options.packages, manager=release.manager)
     if options.timezone:
         files.link(
             name="Set the time zone",

@@ -19,14 +19,16 @@ from facts.unit import RECORDS
 from operations import accounts, files, rpm, unit
 from operations import docker as engine
 from operations.docker import DATA_ROOT, UNIT, Wanted
+from operations.script import snippet
 from operations.template import rendered
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
 PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
 # What may have come with them.
 ALL_PACKAGES = [*PACKAGES, "docker-ce-rootless-extras"]
-REPOSITORY = "docker-ce-stable"
-REPOSITORY_FILE = "/etc/yum.repos.d/docker-ce.repo"
+# Ours, beside a docker-ce.repo that somebody may have pointed at a mirror.
+REPOSITORY = "elforge-docker-ce"
+REPOSITORY_FILE = f"/etc/yum.repos.d/{REPOSITORY}.repo"
 KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker"
 UNITS = [UNIT, "docker.socket", "containerd.service"]
 
@@ -40,11 +42,12 @@ _OLD = [
     "docker-latest-logrotate",
     "docker-logrotate",
 ]
+_PODMAN = ["podman", "podman-catatonit", "podman-docker", "podman-manpages", "podman-plugins"]
 # What containerd.io and docker-ce declare as conflicts, or own files of. On EL8 podman and buildah
 # depend on runc; from EL9 on they use crun and may stay (docker-ce-packaging, rpm/SPECS; 2026-08).
 CONFLICTS = {
     7: [*_OLD, "runc", "podman-docker"],
-    8: [*_OLD, "runc", "podman", "buildah", "podman-docker"],
+    8: [*_OLD, "runc", "buildah", "cockpit-podman", *_PODMAN],
     9: [*_OLD, "runc", "podman-docker"],
 }
 # Docker froze its CentOS 7 and 8 repositories in June 2024; rhel/8 still lives (facts.md 2.1).
@@ -61,6 +64,12 @@ SOURCES = [
     *("rhel-*-baseos*rpms", "rhel-*-appstream*rpms", "rhel-7-server*rpms"),
     *("ol?_baseos*", "ol?_appstream*", "ol7_latest", "ol7_addons"),
 ]
+# The newest engine in each of them, 2026-11.
+NEWEST = {
+    7: {"centos": "26.1.4", "rhel": "26.1.4"},
+    8: {"centos": "26.1.3", "rhel": "29.7.2"},
+    9: {"centos": "29.7.2", "rhel": "29.7.2"},
+}
 EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
@@ -89,6 +98,11 @@ class DockerOptions(DaemonOptions):
     )
     distribution: Literal["centos", "rhel"] | None = Field(
         None, description="whose repository to use; None: the one that fits the host"
+    )
+    repositories: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?-]+$")]] = Field(
+        [],
+        description="glob patterns of more repositories that Docker's dependencies may come from, "
+        "where yours do not have the names of CentOS, its clones, RHEL or Oracle",
     )
     channel: Literal["stable", "test"] = Field("stable", description="channel of the repository")
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")] = Field(
@@ -125,23 +139,25 @@ class DockerOptions(DaemonOptions):
 @deploy("Docker")
 def docker(options: DockerOptions, release: Release, machine: Machine) -> None:
     """Install, configure and start Docker Engine, or remove it."""
+    kind = "centos" if machine.id == "centos" else "clone"
+    distribution = options.distribution or DISTRIBUTIONS[release.major][kind]
+    wanted = _wanted(options, NEWEST[release.major][distribution])
     if options.state == "absent":
-        _remove(options, release)
+        _remove(options, wanted, release)
         return
-    _install(options, release, machine)
-    _configure(options)
-    accounts.members(name="Let users reach the socket", group=options.group or "docker", users=options.users)
+    _install(options, wanted, release, distribution)
+    _configure(options, wanted)
+    # Whatever docker_group says: the local socket is docker.socket's, which gives it to this group.
+    accounts.members(name="Let users reach the socket", group="docker", users=options.users)
 
 
-def _install(options: DockerOptions, release: Release, machine: Machine) -> None:
+def _install(options: DockerOptions, wanted: Wanted, release: Release, distribution: str) -> None:
     engine.conflicts(
         name="Make room for Docker",
         names=CONFLICTS[release.major],
         manager=release.manager,
         remove=options.conflicts == "remove",
     )
-    kind = "centos" if machine.id == "centos" else "clone"
-    distribution = options.distribution or DISTRIBUTIONS[release.major][kind]
     root = f"{options.repo_url.rstrip('/')}/{distribution}"
     rpm.key(name="Trust Docker's key", url=f"{root}/gpg", fingerprint=options.fingerprint, path=KEY)
     rpm.repository(
@@ -155,14 +171,17 @@ def _install(options: DockerOptions, release: Release, machine: Machine) -> None
     locked = options.lock and options.version is not None
     if locked:
         rpm.packages(
-            name="Install the versionlock plugin", specs=[release.versionlock], manager=release.manager
+            name="Install the versionlock plugin",
+            specs=[release.versionlock],
+            manager=release.manager,
+            repositories=[*SOURCES, *options.repositories],
         )
     engine.engine(
         name="Install Docker Engine",
         specs=_specs(options),
-        wanted=_wanted(options),
+        wanted=wanted,
         manager=release.manager,
-        repositories=SOURCES,
+        repositories=[*SOURCES, *options.repositories],
         locks=release.locks,
     )
     rpm.versionlock(
@@ -174,7 +193,8 @@ def _install(options: DockerOptions, release: Release, machine: Machine) -> None
     )
 
 
-def _configure(options: DockerOptions) -> None:
+def _configure(options: DockerOptions, wanted: Wanted) -> None:
+    record, read = f"{RECORDS}/{UNIT}", [DAEMON_JSON, engine.HOSTS, engine.PROXY]
     unit.dropin(
         name="Remember what Docker has loaded",
         unit=UNIT,
@@ -182,20 +202,22 @@ def _configure(options: DockerOptions) -> None:
         content=rendered(
             "docker",
             f"/etc/systemd/system/{UNIT}.d/{EVIDENCE}",
-            record=f"{RECORDS}/{UNIT}",
-            files=[DAEMON_JSON, engine.HOSTS, engine.PROXY],
+            record=record,
+            files=read,
         ),
+        after=snippet("seed", UNIT, record, *read),
     )
     hosts = _hosts(options)
     unit.dropin(name="Listen where asked", unit=UNIT, file=HOSTS, content=hosts or "", present=bool(hosts))
-    engine.configure(name="Write daemon.json", wanted=_wanted(options))
+    engine.configure(name="Write daemon.json", wanted=wanted)
     engine.firewall_first(name="Start the firewall before Docker")
     unit.service(name="Start Docker", unit=UNIT)
-    engine.loaded(name="Load the configuration", wanted=_wanted(options), dropins={engine.HOSTS: hosts})
-    engine.remember(name="Remember which settings are ours", wanted=_wanted(options))
+    engine.loaded(name="Load the configuration", wanted=wanted, dropins={engine.HOSTS: hosts})
+    engine.remember(name="Remember which settings are ours", wanted=wanted)
 
 
-def _remove(options: DockerOptions, release: Release) -> None:
+def _remove(options: DockerOptions, wanted: Wanted, release: Release) -> None:
+    engine.idle(name="See that no container runs", wanted=wanted)
     rpm.removable(name="See that nothing else needs Docker", names=ALL_PACKAGES)
     for each in host.loop(UNITS):
         unit.service(name=f"Stop {each}", unit=each, running=False, enabled=False)
@@ -205,8 +227,8 @@ def _remove(options: DockerOptions, release: Release) -> None:
     )
     for file in host.loop([EVIDENCE, HOSTS]):
         unit.dropin(name=f"Remove {file}", unit=UNIT, file=file, content="", present=False)
-    engine.configure(name="Take our settings out of daemon.json", wanted=_wanted(options))
-    engine.remember(name="Forget which settings are ours", wanted=_wanted(options))
+    engine.configure(name="Take our settings out of daemon.json", wanted=wanted)
+    engine.remember(name="Forget which settings are ours", wanted=wanted)
     files.absent(name="Remove Docker's repository", path=REPOSITORY_FILE)
     rpm.key(
         name="Forget Docker's key",
@@ -217,13 +239,14 @@ def _remove(options: DockerOptions, release: Release) -> None:
     )
     if options.purge_data:
         for folder in host.loop([options.data_root or DATA_ROOT, "/var/lib/containerd"]):
-            files.absent(name=f"Delete {folder}", path=folder, recursive=True)
+            engine.purge(name=f"Delete {folder}", path=folder)
 
 
-def _wanted(options: DockerOptions) -> Wanted:
+def _wanted(options: DockerOptions, newest: str) -> Wanted:
     return Wanted(
         options=options,
         version=options.version,
+        newest=newest,
         own=not options.daemon_merge,
         replace=options.daemon_replace,
         allow_restart=options.allow_restart,

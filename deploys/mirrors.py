@@ -27,6 +27,8 @@ PATHS = {
         "extras": "extras/$basearch/",
         "centosplus": "centosplus/$basearch/",
         "fasttrack": "fasttrack/$basearch/",
+        "centos-sclo-rh": "sclo/$basearch/rh/",
+        "centos-sclo-sclo": "sclo/$basearch/sclo/",
     },
     8: _EL8 | {"extras-common": "extras/$basearch/extras-common/"},  # the latter on Stream 8 only
     9: {repo: f"9-stream/{path}" for repo, path in _EL8.items()}

@@ -117,7 +117,9 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
         return f"{path}: unknown option{hint}"
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
-    return f"{path}: {_sentence(details['msg'])} (got {_short(details['input'])})"
+    # The values of log-opts may be tokens.
+    got = "" if "log_opts" in path else f" (got {_short(details['input'])})"
+    return f"{path}: {_sentence(details['msg'])}{got}"
 
 
 def _sentence(message: str) -> str:
@@ -125,7 +127,7 @@ def _sentence(message: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = re.sub(r"//[^/@]*@", "//***@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

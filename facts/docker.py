@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from pyinfra.api.exceptions import FactProcessError
 from facts.frame import framed, shown, text, unframed
 
 DAEMON_JSON = "/etc/docker/daemon.json"
+TASKS = "/run/containerd/io.containerd.runtime.v2.task"
 # What we wrote there last, so that a setting that is no longer wanted can be told from an admin's own.
 MANAGED_JSON = "/var/lib/elforge/docker/daemon.json"
 
@@ -37,7 +39,8 @@ class DockerHost(FactBase[DockerState]):
     """
     Return the DockerState, with the disk of ``data_root``.
 
-    A running container has a directory in the engine's run-time state, so none has to be asked.
+    A running container has a directory in containerd's run-time state, so nobody has to be asked;
+    Kubernetes' own are not counted.
     """
 
     def command(self, data_root: str) -> str:
@@ -48,10 +51,10 @@ class DockerHost(FactBase[DockerState]):
             f"; file={MANAGED_JSON}; {shown('file')}"
             f"; place={root}; until test -d $place; do place=$(dirname $place); done"
             "; echo disk $(stat -f -c '%b %S' $place)"
-            "; echo containers $(ls /run/docker/runtime-runc/moby 2>/dev/null | wc -l)"
+            f"; echo containers $(ls -d {TASKS}/*/* 2>/dev/null | grep -vc {TASKS}/k8s.io/)"
             f"; for place in {root} /var/lib/containers/storage; do "
             'if test -n "$(ls -A $place 2>/dev/null)"; then echo storage $place; fi; done'
-            "; ip -o route show table main | sed 's/^/route /'"
+            "; for family in -4 -6; do ip $family -o route show | sed 's/^/route /'; done"
         )
 
     def process(self, output: list[str]) -> DockerState:
@@ -73,6 +76,9 @@ class DockerHost(FactBase[DockerState]):
             raise FactProcessError(f"cannot read the state of Docker: {error} in {lines!r}") from error
 
 
+# A destination that is a network; not default, unreachable and the like, nor link-local and multicast ones.
+_NETWORK = re.compile(r"(?!fe80:|ff00:)[0-9a-f]*[.:].*")
+
+
 def _is_route(words: list[str]) -> bool:
-    """Unreachable, blackhole and default routes name no network that containers could hide."""
-    return words[0] == "route" and "dev" in words and words[1][0].isdigit()
+    return words[0] == "route" and "dev" in words and bool(_NETWORK.fullmatch(words[1]))

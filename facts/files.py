@@ -59,6 +59,17 @@ def _path(line: str) -> Path:
     raise FactProcessError(f"not the state of a path: {line!r}")
 
 
+class Entries(FactBase[list[str]]):
+    """Return the names in the directory ``path``; none when there is no such directory."""
+
+    def command(self, path: str) -> str:
+        place = shlex.quote(path)
+        return framed(f"if test -d {place}; then ls -A {place}; fi")
+
+    def process(self, output: list[str]) -> list[str]:
+        return unframed(output)
+
+
 class EmptyMount(FactBase[bool]):
     """Return whether ``path`` is a mount point with nothing in it: all that can be removed is gone."""
 

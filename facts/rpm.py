@@ -101,8 +101,6 @@ class Dependents(FactBase[list[str]]):
     def process(self, output: list[str]) -> list[str]:
         lines = [line.strip() for line in unframed(output)]
         for line in lines:
-            if " is needed by " not in line and not line.startswith(
-                ("warning:", "error: Failed dependencies:")
-            ):
+            if line.startswith("error:") and line != "error: Failed dependencies:":
                 raise FactProcessError(_broken(line))
         return [line for line in lines if " is needed by " in line]

@@ -85,7 +85,7 @@ class Loaded(FactBase[dict[str, str | None]]):
             f'{shlex.quote(unit)} | cut -d = -f 2-)" 2>/dev/null || echo 0)'
             f"; for file in {' '.join(map(shlex.quote, files))}; do "
             'copy="$record/${file##*/}"; test -d "$record" || copy="$file"; '
-            'if test "$copy" = "$file" && test -f "$file" && test $(stat -c %Y "$file") -ge "$since"; '
+            'if test "$copy" = "$file" && test -f "$file" && test $(stat -c %Z "$file") -ge "$since"; '
             f"then echo newer; else {shown('copy')}; fi; done"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from pyinfra import host, logger
 from deploys import daemon
 from deploys.daemon_options import DaemonOptions
 from facts.docker import DAEMON_JSON, MANAGED_JSON, DockerHost, DockerState
-from facts.files import Contents
+from facts.files import Contents, Entries
 from facts.rpm import Rpms
 from facts.unit import Loaded, UnitState
 from operations import files, rpm, unit
@@ -24,9 +25,21 @@ HOSTS = f"/etc/systemd/system/{UNIT}.d/elforge-hosts.conf"
 # Engines without `proxies` in daemon.json take their proxy from the environment.
 PROXY = f"/etc/systemd/system/{UNIT}.d/elforge-proxy.conf"
 DATA_ROOT = "/var/lib/docker"
-# What an engine is taken for that is neither installed nor pinned: the plan's best guess. The host
-# decides when the file is really written, after the installation.
-NEWEST = daemon.Engine(29, 7, 2)
+# Settings that containers do not survive a change of, live-restore or not (docs.docker.com, "Live restore").
+FATAL = frozenset(
+    {
+        *("allow-direct-routing", "bip", "bip6", "bridge", "containerd-namespace", "data-root", "exec-root"),
+        *(
+            "default-address-pools",
+            "fixed-cidr",
+            "fixed-cidr-v6",
+            "iptables",
+            "ip6tables",
+            "firewall-backend",
+        ),
+        *("storage-driver", "storage-opts", "userns-remap", "features"),
+    }
+)
 
 # Flags of dockerd(8) in the unit, and the key of daemon.json that says the same.
 _SHORT = {
@@ -37,6 +50,13 @@ _SHORT = {
     "-s": "storage-driver",
     "-G": "group",
 }
+# What engines and containerd have in their directories, by moby's and containerd's sources; a user
+# namespace has a directory of its own (165536.165536).
+_DATA = re.compile(
+    r"buildkit|containerd|containers|engine-id|image|network|nuke-graph-directory.sh|overlay2?|plugins|runtimes"
+    r"|swarm|tmp|trust|volumes|vfs|fuse-overlayfs|btrfs|zfs|devicemapper|aufs|rootfs|lost\+found|\d+\.\d+"
+    r"|io\.containerd\.[a-z0-9.-]+|tmpmounts"
+)
 _PLURAL = {
     "host": "hosts",
     "label": "labels",
@@ -64,6 +84,7 @@ class Wanted:
 
     options: DaemonOptions
     version: str | None  # what will be installed: a version, the beginning of one ("26.1"), or None
+    newest: str = "29.7.2"  # what None means where there is no engine yet: the plan's best guess
     own: bool = False  # the whole file is ours
     replace: bool = False  # even when somebody else's keys go
     allow_restart: bool = False  # although containers would stop
@@ -75,7 +96,7 @@ class Files:
     """What the files of an engine should say; None: absent."""
 
     daemon_json: str | None
-    managed_json: str | None
+    ours: daemon.Settings | None  # what of daemon_json is declared by options
     proxy: str | None
     buildkit: bool  # the engine builds with BuildKit only when its clients ask for it
     validate: bool  # the engine can check the file
@@ -105,6 +126,7 @@ def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Comman
     if not installed:
         host.noop(f"none of {', '.join(names)} is installed")
     elif remove:
+        yield from rpm.removable._inner(names=installed)
         yield from rpm.packages._inner(specs=installed, manager=manager, present=False)
     else:
         places = (
@@ -137,7 +159,7 @@ def engine(
     """
     state = _state(wanted)
     commands = rpm.packages._inner(specs=specs, manager=manager, repositories=repositories, locks=locks)
-    if state.version and state.containers and not wanted.allow_restart and not _live_restore():
+    if state.version and _would_stop(wanted, state, same_line=_same_line(wanted, state)):
         if next(commands, None):
             refuse(_stops(state))
     else:
@@ -162,7 +184,12 @@ def configure(wanted: Wanted) -> Commands:
         refuse(problem)
     declared = _files(wanted, state)
     _say_what_is_left_out(wanted, state)
-    yield from _placed(DAEMON_JSON, declared.daemon_json, validate=_VALIDATE if declared.validate else "")
+    # Before the file has them, so that a setting which never came into force is still known to be ours.
+    if pending := _pending(declared, state):
+        yield from _placed(MANAGED_JSON, pending, mode="600")
+    validate = _VALIDATE if declared.validate else ""
+    # For root alone: an admin's own keys, and log-opts, may be secrets.
+    yield from _placed(DAEMON_JSON, declared.daemon_json, mode="600", validate=validate)
     yield from _placed(PROXY, declared.proxy, after="systemctl daemon-reload", undo="systemctl daemon-reload")
     yield from _placed(PROFILE, rendered("docker", PROFILE) if declared.buildkit else None, prune=False)
     yield from _placed(
@@ -182,13 +209,13 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
     + dropins: path to declared content of the drop-ins that its start depends on (None: absent)
     """
     state = _state(wanted)
-    stops = bool(state.containers) and not wanted.allow_restart and not _live_restore()
     declared = _files(wanted, state)
+    contents = {DAEMON_JSON: declared.daemon_json, PROXY: declared.proxy, **dropins}
     yield from unit.loaded._inner(
         unit=UNIT,
-        contents={DAEMON_JSON: declared.daemon_json, PROXY: declared.proxy, **dropins},
+        contents=contents,
         restart_for=_needs_restart,
-        no_restart=_stops(state) if stops else "",
+        no_restart=_stops(state) if _would_stop(wanted, state, same_line=not _is_fatal(contents)) else "",
         health="docker version",
     )
 
@@ -196,13 +223,43 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
 @operation
 def remember(wanted: Wanted) -> Commands:
     """
-    Note which settings of daemon.json are ours, once the engine has come up with them.
+    Note that what is declared is now all of daemon.json that is ours; the engine has come up with it.
 
-    Noted before, a rolled back setting would be told from an admin's by a file that was never in force.
+    Until then what was in force before counts as ours, too, since it may come back.
 
     + wanted: how the engine is to be configured
     """
-    yield from _placed(MANAGED_JSON, _files(wanted, _state(wanted)).managed_json, mode="600")
+    ours = _files(wanted, _state(wanted)).ours
+    yield from _placed(MANAGED_JSON, None if ours is None else _note(ours), mode="600")
+
+
+@operation
+def idle(wanted: Wanted) -> Commands:
+    """
+    Refuse to go on while containers run: they would be left without an engine; change nothing.
+
+    + wanted: how the engine is configured
+    """
+    state = _state(wanted)
+    if state.containers:
+        refuse(f"{state.containers} running containers would be left without an engine; stop them first")
+    host.noop("no container runs")
+    yield from ()
+
+
+@operation
+def purge(path: str) -> Commands:
+    """
+    Delete the data of an engine, for good; refuse a directory that holds anything else.
+
+    + path: data-root, or containerd's directory
+    """
+    found = host.get_fact(Entries, path=path)
+    if found is None:
+        unreadable(path)
+    if strange := [name for name in found if not _DATA.fullmatch(name)]:
+        refuse(f"{path}: {', '.join(strange[:5])} is not data of Docker or containerd; nothing was deleted")
+    yield from files.absent._inner(path=path, recursive=True)
 
 
 @operation
@@ -233,7 +290,7 @@ def _problem(wanted: Wanted, state: DockerState) -> str:
     if not wanted.present:
         return ""
     version = _engine(wanted, state)
-    theirs = _theirs(state)
+    theirs, in_file = _theirs(state), _in_file(state)
     try:
         ours, _ = _rendered(wanted.options, version, state.disk)
     except ValueError as error:
@@ -244,7 +301,10 @@ def _problem(wanted: Wanted, state: DockerState) -> str:
             "docker_daemon_merge = True or drop them with docker_daemon_replace = True"
         )
     settings = ours if wanted.own else daemon.merge(theirs, ours)
-    lines = [*daemon.misfits(settings, version), *daemon.pool_overlaps(wanted.options, state.routes)]
+    lines = daemon.misfits(settings, version)
+    # Ranges that are in force have routes of Docker's own.
+    if any(in_file.get(key) != ours.get(key) for key in ("bip", "bip6", "default-address-pools")):
+        lines += daemon.pool_overlaps(wanted.options, state.routes)
     return "; ".join(lines) or _clash(settings, wanted.options)
 
 
@@ -278,13 +338,17 @@ def _lost_hosts(options: DaemonOptions, flags: list[str]) -> list[str]:
 def _files(wanted: Wanted, state: DockerState) -> Files:
     theirs = _theirs(state)
     if not wanted.present:
-        return Files(daemon.to_json(theirs) if theirs else None, None, None, buildkit=False, validate=False)
+        kept = daemon.to_json(theirs) if theirs else None
+        kept = (
+            kept if state.managed_json else state.daemon_json
+        )  # without a part of ours it stays to the byte
+        return Files(kept, None, None, buildkit=False, validate=False)
     version = _engine(wanted, state)
     ours, proxy = _rendered(wanted.options, version, state.disk)
     return Files(
         proxy=proxy,
         daemon_json=daemon.to_json(ours if wanted.own else daemon.merge(theirs, ours)),
-        managed_json=daemon.to_json(ours),
+        ours=ours,
         buildkit=version < daemon.BUILDKIT_IS_DEFAULT,
         validate=version >= daemon.BUILDKIT_IS_DEFAULT,
     )
@@ -309,12 +373,35 @@ def _rendered(
 
 def _theirs(state: DockerState) -> daemon.Settings:
     """Return the settings in the file that are not ours; none when it is no JSON at all."""
+    theirs = _in_file(state)
+    for noted in _noted(state):
+        theirs = daemon.unmanaged(theirs, noted)
+    return theirs
+
+
+def _in_file(state: DockerState) -> daemon.Settings:
     try:
-        existing, managed = (daemon.parse(text or "") for text in (state.daemon_json, state.managed_json))
+        return daemon.parse(state.daemon_json or "")
     except ValueError as error:
         logger.warning(f"{host.print_prefix}{DAEMON_JSON} is {error}; its text is kept and replaced")
         return {}
-    return daemon.unmanaged(existing, managed)
+
+
+def _noted(state: DockerState) -> list[daemon.Settings]:
+    """Return what we have noted as ours: what is in force, and what was about to come into force."""
+    return list(daemon.parse(state.managed_json or "").get("ours", []))
+
+
+def _note(*ours: daemon.Settings) -> str:
+    return daemon.to_json({"ours": list(ours)})
+
+
+def _pending(declared: Files, state: DockerState) -> str | None:
+    """Return the note to write before daemon.json, None when what it will hold is noted already."""
+    noted = _noted(state)
+    if declared.ours is None or declared.ours in noted:
+        return None
+    return _note(declared.ours, *(noted or [{}]))
 
 
 def _engine(wanted: Wanted, state: DockerState) -> daemon.Engine:
@@ -322,7 +409,8 @@ def _engine(wanted: Wanted, state: DockerState) -> daemon.Engine:
     pin = wanted.version
     if state.version and (not pin or f"{state.version}.".startswith(f"{pin}.")):
         return daemon.parse_engine(state.version)
-    return daemon.parse_engine(pin if pin.count(".") == 2 else f"{pin}.0") if pin else NEWEST
+    text = pin or wanted.newest
+    return daemon.parse_engine(text if text.count(".") == 2 else f"{text}.0")
 
 
 def _needs_restart(path: str, old: str | None, new: str | None) -> bool:
@@ -332,6 +420,26 @@ def _needs_restart(path: str, old: str | None, new: str | None) -> bool:
         return daemon.needs_restart(daemon.parse(old or ""), daemon.parse(new or ""))
     except ValueError:
         return True
+
+
+def _would_stop(wanted: Wanted, state: DockerState, *, same_line: bool) -> bool:
+    """Tell whether a restart would stop containers that nobody has allowed to stop."""
+    return bool(state.containers) and not wanted.allow_restart and not (same_line and _live_restore())
+
+
+def _same_line(wanted: Wanted, state: DockerState) -> bool:
+    """Live-restore is for patch releases only."""
+    return _engine(wanted, state)[:2] == daemon.parse_engine(state.version)[:2]
+
+
+def _is_fatal(contents: Mapping[str, str | None]) -> bool:
+    """Tell whether a setting changes that containers do not survive, or nobody knows what is loaded."""
+    before = host.get_fact(Loaded, unit=UNIT, files=[DAEMON_JSON]) or unreadable("what Docker has loaded")
+    try:
+        loaded, wanted = (daemon.parse(text or "") for text in (before[DAEMON_JSON], contents[DAEMON_JSON]))
+    except ValueError:
+        return True
+    return bool(daemon.changed_keys(loaded, wanted) & FATAL)
 
 
 def _live_restore() -> bool:
@@ -345,7 +453,8 @@ def _live_restore() -> bool:
 def _stops(state: DockerState) -> str:
     return (
         f"Docker {state.version} would have to restart and {state.containers} running containers would stop; "
-        "docker_allow_restart = True allows it, docker_live_restore = True avoids it from the next restart on"
+        "docker_allow_restart = True allows it. docker_live_restore = True, applied by itself before, keeps "
+        "them through restarts that change neither the engine's line nor its network and storage"
     )
 
 

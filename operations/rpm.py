@@ -64,7 +64,8 @@ def packages(
     + manager: the release's package manager
     + present: whether the packages should be installed
     + repositories: glob patterns of repository ids; no other repository is asked
-    + locks: the versionlock plugin's file, from which the packages about to change are taken out
+    + locks: the versionlock plugin's file; our own locks of what is about to change are lifted for that long,
+      somebody else's are refused
     + lock_seconds: how long another package manager may keep us waiting
     + free_megabytes: what /usr and /var must have free before anything is installed
 
@@ -80,11 +81,12 @@ def packages(
     if not changes:
         host.noop(f"{', '.join(specs)}: already {'installed' if present else 'absent'}")
         return
-    if locks and (free := locked(held := _locks(locks), [], [spec.query for spec in changes])) != held:
-        yield from files.put._inner(path=locks, content=_joined(free))
-    words = [str(lock_seconds), str(free_megabytes), " ".join(repositories or [])]
-    seconds = lock_seconds + 1800
-    yield script("packages", manager, *words, *_verbs(changes, answer, manager, present), seconds=seconds)
+    free = _without_our_locks(locks, [spec.query for spec in changes])
+    lifted = "" if free is None else locks
+    words = [str(lock_seconds), str(free_megabytes), " ".join(repositories or []), lifted]
+    verbs = _verbs(changes, answer, manager, present)
+    # Ended in the middle, a transaction leaves packages twice: that bound is for one that hangs.
+    yield script("packages", manager, *words, *verbs, content=free, seconds=lock_seconds + 7200)
 
 
 @operation
@@ -236,12 +238,11 @@ def versionlock(specs: list[str], *, manager: Manager, path: str, present: bool 
 
 def locked(lines: list[str], locks: list[str], names: list[str]) -> list[str]:
     """
-    Return the lines of a versionlock file with ``locks`` as the only locks of ``names``.
+    Return the lines of a versionlock file with ``locks`` as our only locks of ``names``.
 
-    Each of ours stands below a comment that says so, for ``unlocked`` to find.
+    Each of ours stands below a comment that says so, for ``unlocked`` to find; other people's stay.
     """
-    others = [line for line in unlocked(lines, names) if not _locks_one(line, names)]
-    after = others + [line for lock in locks for line in (_OURS, lock)]
+    after = unlocked(lines, names) + [line for lock in locks for line in (_OURS, lock)]
     return lines if sorted(after) == sorted(lines) else after  # somebody else's locks may follow ours
 
 
@@ -268,6 +269,15 @@ _LOCK = {
 def _locks_one(line: str, names: list[str]) -> bool:
     name = "|".join(map(re.escape, names))
     return re.fullmatch(rf"(\d+:)?({name})-(\d+:)?[^-]+-[^-]+", line.strip()) is not None
+
+
+def _without_our_locks(path: str, names: list[str]) -> str | None:
+    """Return the text of the lock file without our locks of ``names``, None when it holds none."""
+    lines = _locks(path) if path else []
+    free = unlocked(lines, names)
+    if theirs := [line for line in free if _locks_one(line, names)]:
+        refuse(f"{path}: {', '.join(theirs)} is in the way, and is not elforge's; take it out if it may go")
+    return None if free == lines else _joined(free)
 
 
 def _locks(path: str) -> list[str]:

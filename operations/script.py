@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Callable, Generator
 from functools import cache, wraps
 from pathlib import Path
@@ -23,8 +24,9 @@ P = ParamSpec("P")
 Commands = Generator[StringCommand, None, None]
 
 _SH = Path(__file__).parent / "sh"
-# Nothing but a package transaction or a download has any business taking longer.
-SECONDS = 900
+# Nothing but a package transaction or a download has any business taking longer. On top comes the wait for
+# the command of an earlier run (``lock`` in operations/sh/common.sh).
+SECONDS, LOCK_SECONDS = 900, 600
 
 
 class Script(StringCommand):
@@ -33,7 +35,8 @@ class Script(StringCommand):
     def __init__(self, name: str, args: tuple[str, ...], content: str | None, seconds: int) -> None:
         """Send ``content`` as base64, since pyinfra's stdin takes only lines of text."""
         text = QuoteString(_text(name))
-        words = ("timeout", "-k", "10", str(seconds), "sh", "-c", text, name, *map(QuoteString, args))
+        bound = str(seconds + LOCK_SECONDS)
+        words = ("timeout", "-k", "10", bound, "sh", "-c", text, name, *map(QuoteString, args))
         if content is None:
             super().__init__(*words)
         else:
@@ -48,16 +51,17 @@ def script(name: str, *args: str, content: str | None = None, seconds: int = SEC
     + name: which script
     + args: its positional parameters, each one quoted word
     + content: what it reads on stdin
-    + seconds: after which the host itself ends it
+    + seconds: after which the host itself ends its work
 
     ``script("link", "/usr/local/go", "/opt/go1.27.3")``
     """
     return Script(name, args, content, seconds)
 
 
-def snippet(name: str) -> str:
-    """Return the text of a script as it is, to be part of another one's arguments."""
-    return _lines(name)
+def snippet(name: str, *args: str) -> str:
+    """Return shell that runs a script within another one; without ``args`` its own text, for ``sh -c``."""
+    text = _lines(name)
+    return shlex.join(["sh", "-c", text, name, *args]) if args else text
 
 
 def sha256(content: str) -> str:

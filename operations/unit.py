@@ -98,11 +98,12 @@ def loaded(
     restart = found.replaced or any(restart_for(path, before[path], contents[path]) for path in changed)
     if restart and no_restart:
         refuse(no_restart)
-    yield script("loaded", unit, "restart" if restart else "reload", health, *contents)
+    verb = "restart" if restart else "reload"
+    yield script("loaded", unit, verb, health, *contents, seconds=1800)
 
 
 @operation
-def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Commands:
+def dropin(unit: str, file: str, content: str, *, present: bool = True, after: str = "true") -> Commands:
     """
     Write or remove a drop-in of a unit, and let systemd read it; the unit itself is not restarted.
 
@@ -110,6 +111,7 @@ def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Comma
     + file: name of the drop-in, ``something.conf``
     + content: its text
     + present: whether it should be there
+    + after: shell that runs once it is there and systemd has read it
 
     **Example:**
 
@@ -128,7 +130,10 @@ def dropin(unit: str, file: str, content: str, *, present: bool = True) -> Comma
     path = f"/etc/systemd/system/{unit}.d/{file}"
     if present:
         yield from files.put._inner(
-            path=path, content=content, validate=snippet("dropin"), after="systemctl daemon-reload"
+            path=path,
+            content=content,
+            validate=snippet("dropin"),
+            after=f"systemctl daemon-reload; {after}",
         )
     else:
         yield from files.absent._inner(path=path, prune=True, after="systemctl daemon-reload")
@@ -143,7 +148,8 @@ def _actions(found: Unit, running: bool | None, enabled: bool | None) -> list[st
         actions.append("enable")
     if enabled is False and found.enabled == "enabled":
         actions.append("disable")
-    if running is True and found.active not in ("active", "reloading", "activating"):
+    # On an activating unit start waits for the outcome, be it the next round of a crash loop.
+    if running is True and found.active not in ("active", "reloading"):
         actions.append("start")
     if running is False and found.active not in ("inactive", "failed"):
         actions.append("stop")

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import FIGURES
+
 GOLDEN = Path(__file__).parent / "golden"
 # Folders that need the lab; `pytest tests` alone is quick and needs no root.
 LAB_FOLDERS = {"lab", "faults", "sweep", "acceptance"}
 
 
-# Lines that the run ends with, e.g. "crash points converged 69/69".
-FIGURES = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in terminalreporter.config.stash[FIGURES]:
+    for line in FIGURES:
         terminalreporter.write_line(line)
 
 

@@ -15,6 +15,7 @@ else
     rm -f "$path"
 fi
 [ "$prune" = no ] || rmdir "${path%/*}" 2>/dev/null || true
-sync
+parent=${path%/*}
+[ ! -d "$parent" ] || settle "$parent"
 trap - EXIT
 [ -z "$after" ] || sh -c "$after" after "$path" 9>&-

@@ -5,7 +5,9 @@ export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 STATE=/var/lib/elforge
 RUN=/run/elforge
 
-say() { echo "$*" >&2; }
+# When the control side is gone there is nobody to tell, but the work, a rollback above all, goes on.
+trap '' PIPE
+say() { echo "$*" >&2 || :; }
 die() { say "$@"; exit 1; }
 
 # A run whose control process was killed leaves its last command running: the next run waits for it
@@ -45,7 +47,7 @@ explain_refusal() {
 # Give a new file the SELinux label that belongs to its final path, before it gets there.
 label() {
     if command -v selinuxenabled >/dev/null && selinuxenabled; then
-        chcon "$(matchpathcon -n "$2")" "$1" 2>/dev/null || true
+        chcon -h "$(matchpathcon -n "$2")" "$1" 2>/dev/null || true
     fi
 }
 
@@ -55,7 +57,14 @@ forgive() {
     systemctl reset-failed "$1" $(systemctl show -p Requires "$1" | cut -d = -f 2-) 2>/dev/null || true
 }
 
-# Make a rename survive a power cut. sync -f came with coreutils 8.24; EL7 has 8.22.
-settle() { sync -f "$1" 2>/dev/null || sync; }
+# Make a rename survive a power cut: flush its directory, and not all of the host's disks. EL7's sync (coreutils
+# 8.22) cannot do that, its python can.
+settle() {
+    if sync --help 2>/dev/null | grep -q -e --file-system; then
+        sync "$1"
+    else
+        python -c 'import os, sys; os.fsync(os.open(sys.argv[1], os.O_RDONLY))' "$1" 2>/dev/null || sync
+    fi
+}
 
 lock

@@ -28,7 +28,7 @@ for url in "$@"; do
             chown "$user:$group" "$part"
             chmod "$mode" "$part"
             label "$part" "$path"
-            sync "$part" 2>/dev/null || sync
+            settle "$part"
             keep "$path"
             mv -fT "$part" "$path"
             settle "$dir"

@@ -8,6 +8,7 @@ trap 'rm -rf "$temp"' EXIT
 new=$temp/$name
 curl -fsSL --retry 3 --connect-timeout 15 --speed-limit 100 --speed-time 30 --max-time 120 -o "$new" "$url" \
     2>"$temp/.err" 9>&- || die "$url: $(tail -n 1 "$temp/.err")"
+[ "$(grep -c 'BEGIN PGP PUBLIC KEY BLOCK' "$new")" = 1 ] || die "$url: does not hold exactly one key block; not imported"
 found=$(gpg --homedir "$temp" --batch --quiet --with-colons --with-fingerprint "$new" 2>/dev/null 9>&- |
     awk -F: '$1 == "pub" { key = 1 } $1 == "fpr" && key { print $10; key = 0 }')
 [ "$found" = "$fingerprint" ] ||

@@ -1,5 +1,5 @@
 # loaded UNIT VERB HEALTH FILE...: make UNIT take what is in its FILEs, by VERB restart or reload.
-# HEALTH is shell that succeeds once the unit works. When it does not, the FILEs go back to what the
+# HEALTH is shell that succeeds once the unit works; it is tried for 15 seconds or 15 times. When it does not, the FILEs go back to what the
 # unit had loaded before, or else to the content that was last replaced, and the unit is started again.
 unit=$1 verb=$2 health=$3
 shift 3
@@ -7,7 +7,7 @@ loaded=$RUN/$unit
 
 healthy() {
     tries=0
-    until systemctl is-active --quiet "$unit" && sh -c "$health" >/dev/null 2>&1 9>&-; do
+    until systemctl is-active --quiet "$unit" && timeout 10 sh -c "$health" >/dev/null 2>&1 9>&-; do
         tries=$((tries + 1))
         [ $tries -lt 15 ] || return 1
         sleep 1
@@ -55,17 +55,22 @@ rm -rf "$loaded.old"
 [ ! -d "$loaded" ] || cp -a "$loaded" "$loaded.old"
 systemctl daemon-reload
 forgive "$unit"
-if systemctl "$verb" "$unit" 9>&- && healthy; then
+if timeout 300 systemctl "$verb" "$unit" 9>&- && healthy; then
     [ "$verb" = restart ] || remember "$@"
     exit 0
 fi
 
-say "$unit did not come back after $verb with its new configuration:"
-journalctl -u "$unit" -n 15 --no-pager -o cat >&2 2>/dev/null || true
+journal=$(journalctl -u "$unit" -n 15 --no-pager -o cat 2>/dev/null || true)
 for file in "$@"; do restore "$file"; done
 systemctl daemon-reload
 forgive "$unit"
-systemctl restart "$unit" 9>&- || true
-healthy || die "the previous configuration is back in place, but $unit is still down"
-say "the previous configuration is back in place and $unit works with it"
-exit 5
+timeout 300 systemctl restart "$unit" 9>&- || true
+if healthy; then
+    outcome="the previous configuration is back in place and $unit works with it" rc=5
+else
+    outcome="the previous configuration is back in place, but $unit is still down" rc=1
+fi
+say "$unit did not come back after $verb with its new configuration:"
+say "$journal"
+say "$outcome"
+exit $rc

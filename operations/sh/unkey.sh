@@ -3,4 +3,4 @@ for package in $(rpm -q gpg-pubkey | grep -i -E "^gpg-pubkey-[0-9a-f]*$1-" || tr
     rpm -e --allmatches "$package"
 done
 rm -f "$2"
-sync
+settle "${2%/*}"
