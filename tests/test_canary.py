@@ -123,6 +123,7 @@ DOCKER: dict[str, tuple[Any, dict[str, Any]]] = {
     "tlscert": ("/etc/d/c.pem", {}),
     "tlskey": ("/etc/d/k.pem", {}),
     "state": ("present", {}),
+    "repositories": (["lan-*"], {}),
     "version": ("29.7.2", {}),
     "repo_url": ("https://download.docker.com/linux", {}),
     "distribution": ("centos", {}),

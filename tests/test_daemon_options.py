@@ -19,7 +19,7 @@ DISK = 100 * 2**30
         ({"docker_debug": "true"}, "docker_debug: Input should be a valid boolean (got 'true')"),
         ({"docker_dns": "10.0.0.1"}, "docker_dns: Input should be a valid list (got '10.0.0.1')"),
         ({"docker_log_opts": {"max-file": 3}},
-         "docker_log_opts.max-file: Input should be a valid string (got 3)"),
+         "docker_log_opts.max-file: Input should be a valid string"),
         ({"docker_bip": "10.0.0.1"},
          "docker_bip: '10.0.0.1' has no prefix length, e.g. 10.0.0.1/24 (got '10.0.0.1')"),
         ({"docker_bip": "fd00::1/64"},
@@ -49,7 +49,7 @@ DISK = 100 * 2**30
          "(got 'https://m/v2')"),
         ({"docker_registry_mirrors": ["https://u:p@m"]},
          "docker_registry_mirrors.0: must be https://HOST or https://HOST:PORT, without user name or "
-         "password (got 'https://u:p@m')"),
+         "password (got 'https://***@m')"),
         ({"docker_registry_mirrors": ["https://m:70000"]},
          "docker_registry_mirrors.0: port 70000 is not in 1..65535 (got 'https://m:70000')"),
         ({"docker_insecure_registries": ["http://r"]},
@@ -118,7 +118,7 @@ DISK = 100 * 2**30
          "docker_hosts.1: must be fd://, unix:///PATH or tcp://ADDRESS:PORT (got 'tcp://host')"),
         ({"docker_proxies": {"http_proxy": "http://u:p@h"}},
          "docker_proxies.http_proxy: must be http://HOST:PORT without user name or password: every user of "
-         "the host can read daemon.json (got 'http://u:p@h')"),
+         "the host can read daemon.json (got 'http://***@h')"),
         ({"docker_bip": "10.0.0.1/24", "docker_bridge": "br0"},
          "docker_bip: cannot be combined with docker_bridge"),
         ({"docker_live_restore": True, "docker_swarm_default_advertise_addr": "eth0"},

@@ -13,7 +13,7 @@ from pyinfra_testing.facts import make_fact_tests
 
 from facts.accounts import Users
 from facts.docker import DockerHost
-from facts.files import Contents, EmptyMount, Paths
+from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
@@ -33,6 +33,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Paths, {"paths": ["/etc/a"]}),
     (Contents, {"paths": ["/etc/a"]}),
     (EmptyMount, {"path": "/etc/a"}),
+    (Entries, {"path": "/etc/a"}),
     (ElRelease, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
@@ -59,7 +60,7 @@ def test_an_answer_cut_short_is_an_error(fact, arguments, output):
 
 @pytest.mark.parametrize(
     ("fact", "arguments"),
-    [each for each in EVERY if each[0] not in (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount)],
+    [each for each in EVERY if each[0] not in (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_an_empty_answer_is_an_error(fact, arguments):

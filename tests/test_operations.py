@@ -112,7 +112,7 @@ def test_unreadable_is_never_absent():
 
 def test_a_script_is_bounded_and_quotes_each_argument():
     command = script.script("link", "/a b", "$(id)", seconds=7)
-    assert command.get_raw_value() == "timeout -k 10 7 sh -c '(link)' link '/a b' '$(id)'"
+    assert command.get_raw_value() == "timeout -k 10 607 sh -c '(link)' link '/a b' '$(id)'"
     assert command.connector_arguments == {}
 
 

@@ -183,7 +183,7 @@ def test_each_verb_comes_once():
 )
 def test_how_each_manager_spells_a_lock(manager, lock):
     assert _LOCK[manager].format(rpm=CE) == lock
-    assert locked([lock], [], ["docker-ce"]) == []
+    assert locked(["# elforge:", lock], [], ["docker-ce"]) == []
 
 
 OURS, OLD, NEW = "# elforge:", "docker-ce-3:20.10.24-3.el9.*", "docker-ce-3:26.1.5-1.el9.*"
@@ -194,9 +194,10 @@ GIT, CLI = "git-0:2-1.*", "docker-ce-cli-1:26.1.5-1.el9.*"
     ("lines", "locks", "names", "after"),
     [
         ([], [NEW], ["docker-ce"], [OURS, NEW]),
-        ([OLD], [NEW], ["docker-ce"], [OURS, NEW]),
+        ([OLD], [NEW], ["docker-ce"], [OLD, OURS, NEW]),
         ([OURS, OLD, GIT], [NEW], ["docker-ce"], [GIT, OURS, NEW]),
-        ([GIT, NEW], [], ["docker-ce"], [GIT]),
+        ([GIT, NEW], [], ["docker-ce"], [GIT, NEW]),
+        ([GIT, OURS, NEW], [], ["docker-ce"], [GIT]),
         ([CLI], [], ["docker-ce"], [CLI]),
         (
             ["# docker-ce-3:26.1.5-1.el9.*", "", "!docker-ce-3:29.0.0-1.el9.*"],
@@ -204,8 +205,8 @@ GIT, CLI = "git-0:2-1.*", "docker-ce-cli-1:26.1.5-1.el9.*"
             ["docker-ce"],
             ["# docker-ce-3:26.1.5-1.el9.*", "", "!docker-ce-3:29.0.0-1.el9.*"],
         ),
-        (["  docker-ce-26.1.5-1.el9.*  "], [], ["docker-ce"], []),
-        ([NEW, GIT], [NEW], ["docker-ce"], [GIT, OURS, NEW]),
+        ([OURS, "  docker-ce-26.1.5-1.el9.*  "], [], ["docker-ce"], []),
+        ([NEW, GIT], [NEW], ["docker-ce"], [NEW, GIT, OURS, NEW]),
         # What is as it should be stays where it is, whatever somebody else wrote below it.
         ([OURS, NEW, GIT], [NEW], ["docker-ce"], [OURS, NEW, GIT]),
         ([OURS, NEW, OURS, GIT], [GIT], ["git"], [OURS, NEW, OURS, GIT]),
@@ -251,9 +252,10 @@ LOCKS = st.sampled_from(
 def test_locked_twice_is_locked_once(lines, locks):
     once = locked(lines, locks, ["docker-ce"])
     assert locked(once, locks, ["docker-ce"]) == once
-    assert [line for line in once if line.startswith(("docker-ce-0", "docker-ce-3"))] == locks
+    theirs = unlocked(lines, ["docker-ce"])
+    assert sorted(once) == sorted([*theirs, *(line for lock in locks for line in (OURS, lock))])
     assert [line for line in once if "git" in line] == [line for line in lines if "git" in line]
-    assert not any(line in unlocked(once, ["docker-ce"]) for line in locks)
+    assert sorted(unlocked(once, ["docker-ce"])) == sorted(theirs)
 
 
 @given(st.lists(LOCKS, max_size=6))

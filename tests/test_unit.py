@@ -87,7 +87,7 @@ def test_the_drop_in():
     lines = rendered("docker", DROPIN, record="/run/x", files=["/etc/x"]).splitlines()
     assert "[Service]" in lines
     assert all("%" not in line for line in lines), "systemd would replace %"
-    assert all(line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-")) for line in lines)
+    assert all(line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-", "ExecReload=-")) for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def state(**changes: object) -> Unit:
         (state(), True, True, []),
         (state(), None, None, []),
         (state(), False, False, ["disable", "stop"]),
-        (state(active="activating"), True, None, []),
+        (state(active="activating"), True, None, ["start"]),
         (state(active="reloading"), True, None, []),
         (state(active="activating"), False, None, ["stop"]),
         (state(active="failed"), False, None, []),
