@@ -251,8 +251,10 @@ def unlocked(lines: list[str], names: list[str]) -> list[str]:
     Return the lines of a versionlock file without our locks of ``names``.
 
     ``unlocked(["# elforge:", "git-0:2.47.3-1.el9.*", "git-0:2.43.0-1.el9.*"], ["git"])`` returns
-    ``["git-0:2.43.0-1.el9.*"]``.
+    ``["git-0:2.43.0-1.el9.*"]``. A comment of ours with nothing below it goes, too: it would claim what
+    moves up there.
     """
+    lines = [line for line, below in pairwise([*lines, _OURS]) if not line == below == _OURS]
     pairs = pairwise(["", *lines, ""])
     ours = [above == _OURS and _locks_one(line, names) for above, line in pairs]
     return [line for line, own in zip(lines, pairwise(ours), strict=True) if not any(own)]

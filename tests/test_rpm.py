@@ -226,7 +226,9 @@ def test_locked(lines, locks, names, after):
         ([OURS, NEW, OLD], [OLD]),
         # Our line was deleted by hand: what follows its comment is not ours.
         ([OURS, GIT], [OURS, GIT]),
-        ([OURS], [OURS]),
+        # A comment of ours above nothing would claim what moves up there.
+        ([OURS], []),
+        ([OURS, OURS, NEW, OLD], [OLD]),
         ([], []),
     ],
 )

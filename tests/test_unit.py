@@ -87,7 +87,9 @@ def test_the_drop_in():
     lines = rendered("docker", DROPIN, record="/run/x", files=["/etc/x"]).splitlines()
     assert "[Service]" in lines
     assert all("%" not in line for line in lines), "systemd would replace %"
-    assert all(line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-", "ExecReload=-")) for line in lines)
+    assert all(
+        line.startswith(("#", "[", "ExecStartPre=-", "ExecStartPost=-", "ExecReload=-")) for line in lines
+    )
 
 
 @pytest.mark.parametrize(
