@@ -86,9 +86,14 @@ def test_h32_an_upgrade_under_running_containers_is_refused_without_live_restore
 
 
 @on("el9-f", start=OLD)
-def test_h32_containers_outlive_an_upgrade_with_live_restore(host: Host) -> None:
+def test_h32_live_restore_keeps_containers_where_docker_says_that_it_does(host: Host) -> None:
+    """Through a restart, but not into another line of engines, nor through a change of the network."""
     container = run_container(host)
-    converged(host, data={"docker_version": "26.1", "docker_live_restore": True})
-    converged(host, data={**UPGRADE, "docker_live_restore": True})
+    data = {"docker_version": "26.1", "docker_live_restore": True}
+    converged(host, data=data)
+    data["docker_log_driver"] = "local"
+    converged(host, data=data)
     assert running(host) == container
-    assert "28.5" in root(host, "docker version -f '{{.Server.Version}}'")
+    refused(host, "1 running containers would stop", data={**data, "docker_bip": "10.201.0.1/24"})
+    refused(host, "1 running containers would stop", data={**data, "docker_version": "28.5"})
+    assert running(host) == container

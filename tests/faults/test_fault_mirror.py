@@ -63,7 +63,7 @@ def keeps_the_old_engine(host: Host, fault: str, *said: str) -> None:
 
 @on("el9-f", start=OLD)
 def test_h17_damaged_metadata_fails_and_the_old_engine_works_on(host: Host) -> None:
-    keeps_the_old_engine(host, "corrupt-repodata", "docker-ce-stable", "hecksum")
+    keeps_the_old_engine(host, "corrupt-repodata", "elforge-docker-ce", "hecksum")
 
 
 @on("el9-f", start=OLD)
