@@ -53,7 +53,7 @@ _SHORT = {
 # What engines and containerd have in their directories, by moby's and containerd's sources; a user
 # namespace has a directory of its own (165536.165536).
 _DATA = re.compile(
-    r"buildkit|containerd|containers|engine-id|image|network|nuke-graph-directory.sh|overlay2?|plugins|runtimes"
+    r"builder|buildkit|containerd|containers|engine-id|image|network|nuke-graph-directory.sh|overlay2?|plugins|runtimes"
     r"|swarm|tmp|trust|volumes|vfs|fuse-overlayfs|btrfs|zfs|devicemapper|aufs|rootfs|lost\+found|\d+\.\d+"
     r"|io\.containerd\.[a-z0-9.-]+|tmpmounts"
 )

@@ -109,6 +109,24 @@ def test_live_restore_that_is_loaded_keeps_containers():
     planned(host, version=PIN[9], users=["ada"])
 
 
+def test_live_restore_keeps_nothing_when_the_network_changes():
+    loaded = {"/etc/docker/daemon.json": '{"live-restore": true}'}
+    host = replace(converged(9), containers=2, loaded=loaded)
+    with pytest.raises(OperationError, match="2 running containers would stop"):
+        planned(host, version=PIN[9], users=["ada"], bip="10.9.0.1/24")
+
+
+def test_live_restore_keeps_nothing_across_lines():
+    host = replace(converged(9), containers=2, loaded={"/etc/docker/daemon.json": '{"live-restore": true}'})
+    with pytest.raises(OperationError, match="2 running containers would stop"):
+        planned(host, version="28.5.2", users=["ada"])
+
+
+def test_removal_is_refused_while_containers_run():
+    with pytest.raises(OperationError, match="2 running containers would be left without an engine"):
+        planned(replace(converged(9), containers=2), state="absent")
+
+
 def test_conflicting_packages_are_named():
     host = replace(BARE[8], rpms={"podman": "0 4.9 1.el8", "runc": "0 1.1 1.el8"})
     with pytest.raises(OperationError, match="podman, runc: installed, and cannot live beside Docker CE"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from facts.unit import Unit, _flags
 from operations.docker import DAEMON_JSON, PROXY, _needs_restart
+from operations.script import snippet
 from operations.template import rendered
 from operations.unit import _actions
 
@@ -81,6 +83,37 @@ def test_a_record_is_for_root_alone(tmp_path, hooks):
     hooks("ExecStartPost")
     assert (tmp_path / "run" / "x.service").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "run" / "x.service" / "a.conf").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("active", "started", "recorded"),
+    [
+        (True, "2000-01-01", {}),
+        (True, "2100-01-01", {"a.conf": "it's one"}),
+        (False, "2100-01-01", {}),
+    ],
+)
+def test_a_unit_that_ran_before_it_kept_a_record(tmp_path, active, started, recorded):
+    systemctl = tmp_path / "systemctl"
+    answer = "exit 0" if active else "exit 3"
+    systemctl.write_text(f'#!/bin/sh\n[ "$1" = show ] || {answer}\necho ActiveEnterTimestamp={started}\n')
+    systemctl.chmod(0o755)
+    (tmp_path / "a.conf").write_text("it's one")
+    place, files = tmp_path / "run" / "x.service", [str(tmp_path / "a.conf"), str(tmp_path / "b.conf")]
+    command = snippet("seed", "x.service", str(place), *files)
+    for _ in range(2):  # what is recorded is never seeded again
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        subprocess.run(["/bin/sh", "-c", command], check=True, env={**os.environ, "PATH": path})
+        assert record(tmp_path) == recorded
+        (tmp_path / "a.conf").write_text("it's one" if not recorded else "another")
+
+
+def test_a_reload_forgets_the_record(tmp_path):
+    (tmp_path / "x.service").mkdir()
+    text = rendered("docker", DROPIN, record=tmp_path / "x.service", files=["/etc/x"])
+    (command,) = re.findall(r"^ExecReload=-(.*)$", text, re.MULTILINE)
+    subprocess.run(command.split(), check=True)
+    assert not (tmp_path / "x.service").exists()
 
 
 def test_the_drop_in():
