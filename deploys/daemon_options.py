@@ -592,9 +592,10 @@ def _logs(options: DaemonOptions) -> str | None:
             return (
                 f"docker_log_opts.{name}: not an option of {options.log_driver} ({', '.join(sorted(known))})"
             )
-        pattern, meaning = LOG_OPT_VALUES.get(name, (r"[ -~]*", ""))
+        pattern, meaning = LOG_OPT_VALUES.get(name, (r"[ -~]*", "printable ASCII"))
         if not re.fullmatch(pattern, value):
-            return f"docker_log_opts.{name}: must be {meaning} (got {value!r})"
+            got = f" (got {value!r})" if name in LOG_OPT_VALUES else ""  # else it may be a token
+            return f"docker_log_opts.{name}: must be {meaning}{got}"
     if options.log_driver == "none" and options.log_opts:
         return "docker_log_opts: log driver none has no options"
     return None

@@ -106,6 +106,8 @@ DISK = 100 * 2**30
          "max-file, max-size, mode, tag)"),
         ({"docker_log_opts": {"max-size": "10 MB"}},
          "docker_log_opts.max-size: must be a number with k, m or g, e.g. 10m (got '10 MB')"),
+        ({"docker_log_driver": "splunk", "docker_log_opts": {"splunk-token": "s3crét"}},
+         "docker_log_opts.splunk-token: must be printable ASCII"),
         ({"docker_default_ulimits": {"nofile": {"soft": 2, "hard": 1}}},
          "docker_default_ulimits.nofile: soft 2 is above hard 1 (got {'soft': 2, 'hard': 1})"),
         ({"docker_hosts": ["tcp://0.0.0.0:2375"]},
