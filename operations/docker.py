@@ -211,11 +211,12 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
     state = _state(wanted)
     declared = _files(wanted, state)
     contents = {DAEMON_JSON: declared.daemon_json, PROXY: declared.proxy, **dropins}
+    stops = state.containers and _would_stop(wanted, state, same_line=not _is_fatal(contents))
     yield from unit.loaded._inner(
         unit=UNIT,
         contents=contents,
         restart_for=_needs_restart,
-        no_restart=_stops(state) if _would_stop(wanted, state, same_line=not _is_fatal(contents)) else "",
+        no_restart=_stops(state) if stops else "",
         health="docker version",
     )
 

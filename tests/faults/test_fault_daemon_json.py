@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from lab.hosts import Host
-from tests.faults.drill import DAEMON_JSON, converged, leftovers, on, refused, root
+from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused, root
+from tests.runner import pyinfra
 
 # dockerd --validate accepts any name; the start does not.
 NO_SUCH_DRIVER = {"docker_storage_driver": "nope"}
@@ -75,6 +76,26 @@ def test_h4_a_value_that_came_back_with_the_old_file_is_not_taken_for_an_admins(
     assert settings(host) == {**ours, "debug": True}
     converged(host)
     assert settings(host) == ours
+
+
+@on("el9-f", start=BARE)
+def test_h4_a_setting_that_never_came_into_force_goes_with_its_option(host: Host) -> None:
+    refused(host, "docker.service", "nope", untouched=False, data=NO_SUCH_DRIVER)
+    assert settings(host)["storage-driver"] == "nope"
+    converged(host)
+    assert "storage-driver" not in settings(host)
+
+
+def test_h4_the_old_file_comes_back_with_nobody_listening(host: Host) -> None:
+    """The connection breaks while the engine fails to come up: the rollback is the host's own work."""
+    before = settings(host)
+    cut = {"CRASH_AT": "3", "CRASH_HOW": "close"}
+    run = pyinfra(host.name, program=("tests/sweep/crash.py",), env=cut, data=NO_SUCH_DRIVER)
+    assert run.code == -9, run.output
+    back = f"until ! grep -q nope {DAEMON_JSON} && docker info; do sleep 1; done"
+    root(host, f"timeout 90 sh -c '{back}' >/dev/null 2>&1")
+    assert settings(host) == before
+    converged(host)
 
 
 def test_h5_an_engine_over_its_start_limit_is_reset_once_and_its_journal_shown(host: Host) -> None:
