@@ -70,6 +70,8 @@ def refusal(machine: Machine) -> str:
             f"cannot become root: {machine.root}; add to /etc/sudoers.d/elforge: "
             "USER ALL=(ALL) NOPASSWD: ALL and Defaults:USER !requiretty"
         )
+    if machine.busy:
+        return f"is still busy with a command of an earlier run after 10 minutes: see fuser {machine.busy}"
     if machine.readonly:
         return f"has {', '.join(machine.readonly)} mounted read-only"
     return ""

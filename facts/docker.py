@@ -46,7 +46,7 @@ class DockerHost(FactBase[DockerState]):
     def command(self, data_root: str) -> str:
         root = shlex.quote(data_root)
         return framed(
-            "echo version $(rpm -q --qf '%{VERSION}' docker-ce 2>&1)"
+            "echo version $(rpm -q --qf '%{VERSION}\\n' docker-ce 2>&1 | tail -n 1)"
             f"; file={DAEMON_JSON}; {shown('file')}"
             f"; file={MANAGED_JSON}; {shown('file')}"
             f"; place={root}; until test -d $place; do place=$(dirname $place); done"

@@ -12,6 +12,8 @@ from facts.frame import framed, unframed
 
 # Every directory tree that a deploy writes to.
 WRITTEN = ("/etc", "/usr", "/var")
+# What every command of ours holds while it works (operations/sh/common.sh).
+LOCK = "/run/elforge/lock"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Machine:
     shell: str  # login shell of the SSH user
     root: str  # "" when commands can run as root without a question, else what sudo said
     readonly: tuple[str, ...]  # those of WRITTEN that cannot be written
+    busy: str = ""  # the lock that another command of ours has held for 10 minutes
 
     @property
     def major(self) -> int:
@@ -57,6 +60,8 @@ class ElRelease(FactBase[Machine]):
             "; echo SHELL=$SHELL"
             "; if test $(id -u) = 0; then sudo=; else sudo='sudo -n'; fi"
             "; echo ROOT=$($sudo true 2>&1 && echo ok)"
+            # The last command of a run that was killed may still be at it, half-way through a transaction.
+            f"; if $sudo test -e {LOCK}; then $sudo flock -s -w 600 {LOCK} true || echo BUSY={LOCK}; fi"
             f"; for tree in {writable}; do $sudo test -w $tree 2>/dev/null || echo READONLY=$tree; done"
         )
 
@@ -75,6 +80,7 @@ class ElRelease(FactBase[Machine]):
                 systemd=int(fields["SYSTEMD"].removeprefix("systemd ").split(" ")[0] or 0),
                 shell=fields["SHELL"],
                 root="" if root.endswith("ok") else root,
+                busy=fields.get("BUSY", ""),
                 readonly=tuple(value for key, value in pairs if key == "READONLY"),
             )
         except (KeyError, ValueError) as error:
