@@ -183,6 +183,9 @@ def configure(wanted: Wanted) -> Commands:
     if problem := _problem(wanted, state):
         refuse(problem)
     declared = _files(wanted, state)
+    # Here already, so that no file is written which the engine is then not allowed to load.
+    if wanted.present and _must_not_restart(wanted, state, {DAEMON_JSON: declared.daemon_json}):
+        refuse(_stops(state))
     _say_what_is_left_out(wanted, state)
     # Before the file has them, so that a setting which never came into force is still known to be ours.
     if pending := _pending(declared, state):
@@ -211,7 +214,7 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
     state = _state(wanted)
     declared = _files(wanted, state)
     contents = {DAEMON_JSON: declared.daemon_json, PROXY: declared.proxy, **dropins}
-    stops = state.containers and _would_stop(wanted, state, same_line=not _is_fatal(contents))
+    stops = _must_not_restart(wanted, state, contents)
     yield from unit.loaded._inner(
         unit=UNIT,
         contents=contents,
@@ -433,11 +436,21 @@ def _same_line(wanted: Wanted, state: DockerState) -> bool:
     return _engine(wanted, state)[:2] == daemon.parse_engine(state.version)[:2]
 
 
-def _is_fatal(contents: Mapping[str, str | None]) -> bool:
+def _must_not_restart(wanted: Wanted, state: DockerState, contents: Mapping[str, str | None]) -> bool:
+    """Tell whether to load these files would stop containers that nobody has allowed to stop."""
+    if not state.containers or wanted.allow_restart:
+        return False
+    loaded = host.get_fact(Loaded, unit=UNIT, files=list(contents)) or unreadable("what Docker has loaded")
+    changed = [path for path, text in contents.items() if loaded[path] != text]
+    if not any(_needs_restart(path, loaded[path], contents[path]) for path in changed):
+        return False
+    return _would_stop(wanted, state, same_line=not _is_fatal(loaded[DAEMON_JSON], contents[DAEMON_JSON]))
+
+
+def _is_fatal(before: str | None, after: str | None) -> bool:
     """Tell whether a setting changes that containers do not survive, or nobody knows what is loaded."""
-    before = host.get_fact(Loaded, unit=UNIT, files=[DAEMON_JSON]) or unreadable("what Docker has loaded")
     try:
-        loaded, wanted = (daemon.parse(text or "") for text in (before[DAEMON_JSON], contents[DAEMON_JSON]))
+        loaded, wanted = (daemon.parse(text or "") for text in (before, after))
     except ValueError:
         return True
     return bool(daemon.changed_keys(loaded, wanted) & FATAL)

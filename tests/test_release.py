@@ -66,7 +66,10 @@ ONLY = "supported: EL 7, 8, 9 on x86_64, aarch64"
         ),
         ({"readonly": ("/usr",)}, "has /usr mounted read-only"),
         ({"readonly": ("/etc", "/usr", "/var")}, "has /etc, /usr, /var mounted read-only"),
-        ({"busy": "/run/elforge/lock"}, "is still busy with a command of an earlier run after 10 minutes"),
+        (
+            {"busy": "/run/elforge/lock"},
+            "is still busy with a command of an earlier run after 10 minutes: see fuser /run/elforge/lock",
+        ),
         # Without root nothing looks writable: the cause is named, not the symptom.
         (
             {"root": "sudo: not found", "readonly": ("/etc",)},
