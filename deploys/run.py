@@ -60,9 +60,7 @@ def run(*steps: Step) -> None:
     if names := _unmatched(state.inventory):
         raise Refused(f"--limit {', '.join(names)}: no such host or group; nothing was changed")
     if state not in _checked:
-        _checked[state] = [
-            line for each in state.inventory.get_active_hosts() for line in _mistakes(each, steps)
-        ]
+        _checked[state] = _all_mistakes(state, steps)
     if _checked[state]:
         raise Refused("\n".join(["mistakes in the inventory data; nothing was changed:", *_checked[state]]))
     machine = _machine()
@@ -93,9 +91,9 @@ def guard() -> None:
 def _end_without_hosts(source: str) -> None:
     """End with exit code 2 where pyinfra would end with 0."""
     state = ctx_state.get()
-    if state is None or state.inventory is None:
+    inventory = getattr(state, "inventory", None)
+    if inventory is None:
         return  # something else has ended the run before
-    inventory = state.inventory
     if len(inventory if state.limit_hosts is None else state.limit_hosts):
         return
     known = ", ".join(sorted(each.name for each in inventory)) or "none"
@@ -119,9 +117,26 @@ def _machine() -> Machine:
     return found
 
 
+def _all_mistakes(state: State, steps: tuple[Step, ...]) -> list[str]:
+    """Return a line per mistake, with all the hosts that have it in front."""
+    hosts: dict[str, list[str]] = {}
+    for each in sorted(state.inventory.get_active_hosts(), key=lambda each: each.name):
+        for line in _mistakes(each, steps):
+            hosts.setdefault(line.removeprefix(f"{each.name}: "), []).append(each.name)
+    return [f"{', '.join(names)}: {line}" for line, names in hosts.items()]
+
+
 def _mistakes(each: Host, steps: tuple[Step, ...]) -> list[str]:
+    data, reserved = each.data.dict(), _reserved(each)
+    lost = [
+        f"{key}: set, but this host is not in the group {step.group}; see deploy.py"
+        for step in steps
+        if not _concerns(each, step)
+        for key in step.options.names()
+        if key in data and key not in reserved
+    ]
     models = [step.options for step in steps if _concerns(each, step)]
-    return problems(each.name, each.data.dict(), models, _reserved(each))
+    return [*lost, *problems(each.name, data, models, reserved)]
 
 
 def _concerns(each: Host, step: Step) -> bool:

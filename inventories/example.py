@@ -16,7 +16,7 @@ docker_hosts = (
             {
                 "ssh_user": "ops",  # who logs in; becomes root by sudo (group_data/all.py: _sudo = True)
                 "ssh_port": 22,
-                "ssh_key": "~/.ssh/id_ed25519",
+                # "ssh_key": "/home/ops/.ssh/id_ed25519",  # has to exist; left out, ssh's own keys and agent
                 # Refuse a host whose key is not known yet, rather than trust it at first sight.
                 "ssh_strict_host_key_checking": "yes",
                 "docker_version": "26.1.4",  # this host alone is pinned

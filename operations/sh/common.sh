@@ -24,6 +24,7 @@ digest() { sha256sum <"$1" | cut -c 1-64; }
 # Its time of modification says when it was last in place, so the newest one is the previous one.
 keep() {
     [ -f "$1" ] && ! [ -L "$1" ] || return 0
+    case $1 in "$STATE"/*) return 0 ;; esac
     kept=$STATE/backup$1
     mkdir -p "$kept"
     sum=$(digest "$1")
