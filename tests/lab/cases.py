@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
+from lab import keys
+
 PLACE = "/srv/elforge-lab"
 ARTIFACT = "the artifact\n" * 1000
 UNIT = """[Service]
-ExecStartPre=-/bin/sh -c 'cp /srv/elforge-lab/lab.conf /run/lab.loaded'
+ExecStartPre=/bin/mkdir -p /run/elforge/lab.service
+ExecStartPre=/bin/cp /srv/elforge-lab/lab.conf /run/elforge/lab.service/
 ExecStart=/bin/sleep infinity
 ExecReload=/bin/true
 [Install]
@@ -23,7 +26,7 @@ class Case(NamedTuple):
     operation: str
     arguments: dict[str, Any]
     holds: str
-    drifts: tuple[str, ...] = ()
+    drifts: tuple[str | None, ...] = ()  # one a round
 
 
 def cases(manager: str, mirror: str) -> list[Case]:
@@ -32,6 +35,7 @@ def cases(manager: str, mirror: str) -> list[Case]:
         *_files(),
         *_links_and_downloads(mirror),
         *_packages(manager, mirror),
+        *_keys(mirror),
         *_locks(manager),
         *_units(),
         *_accounts(),
@@ -165,6 +169,12 @@ def _locks(manager: str) -> list[Case]:
 def _units() -> list[Case]:
     return [
         Case(
+            "what a unit reads",
+            "files.put",
+            {"path": f"{PLACE}/lab.conf", "content": "declared\n"},
+            f"grep -qx declared {PLACE}/lab.conf",
+        ),
+        Case(
             "a unit file",
             "files.put",
             {
@@ -194,6 +204,13 @@ def _units() -> list[Case]:
             ),
         ),
         Case(
+            "what it has loaded",
+            "unit.loaded",
+            {"unit": "lab.service", "contents": {f"{PLACE}/lab.conf": "declared\n"}},
+            f"cmp {PLACE}/lab.conf /run/elforge/lab.service/lab.conf && systemctl is-active --quiet lab",
+            (None, None, None, "echo older > /run/elforge/lab.service/lab.conf"),
+        ),
+        Case(
             "no service",
             "unit.service",
             {"unit": "systemd-timesyncd.service", "running": False, "enabled": False},
@@ -218,4 +235,63 @@ def _accounts() -> list[Case]:
             "id -nG ops | grep -qw daemon",
             ("gpasswd -d ops daemon",),
         ),
+        Case(
+            "no members",
+            "accounts.members",
+            {"group": "games", "users": ["ops"], "present": False},
+            "! id -nG ops | grep -qw games",
+            ("gpasswd -a ops games",),
+        ),
     ]
+
+
+def _keys(mirror: str) -> list[Case]:
+    fingerprint, path = keys.key_fingerprint(), "/etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
+    known = f"rpm -q gpg-pubkey | grep -i {fingerprint[-8:]}"
+    return [
+        Case(
+            "a key",
+            "rpm.key",
+            {"url": f"{mirror}/docker/linux/centos/gpg", "fingerprint": fingerprint, "path": path},
+            f"{known} && test -s {path}",
+            (f"rm {path}", f"rpm -e --allmatches $({known})"),
+        ),
+        Case("nothing in the way", "rpm.removable", {"names": ["make"]}, "rpm -q make"),
+    ]
+
+
+# What fails, and what must be as it was: the name of the operation, its arguments, and shell that sets up
+# and then prints what must not change.
+FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "refused by its program": (
+        "files.put",
+        {"path": f"{PLACE}/kept", "content": "new\n", "validate": "exit 1"},
+        f"echo old > {PLACE}/kept",
+        f"cat {PLACE}/kept; ls -A {PLACE}",
+    ),
+    "not what was asked for": (
+        "files.fetch",
+        {"path": f"{PLACE}/kept", "urls": ["file:///etc/passwd"], "digest": "0" * 64},
+        f"echo old > {PLACE}/kept",
+        f"cat {PLACE}/kept; ls -A {PLACE}",
+    ),
+    "not empty": (
+        "files.absent",
+        {"path": f"{PLACE}/full"},
+        f"mkdir -p {PLACE}/full && touch {PLACE}/full/x",
+        f"ls {PLACE}/full",
+    ),
+    "no such package": (
+        "rpm.packages",
+        {"specs": ["make", "nosuchpackage"]},
+        "rpm -q chrony",
+        "rpm -qa | grep -v make | sort",
+    ),
+    "no such unit": ("unit.service", {"unit": "nosuch.service"}, "true", "systemctl list-units --failed -q"),
+    "another key": (
+        "rpm.key",
+        {"fingerprint": "0" * 40, "path": "/etc/pki/rpm-gpg/RPM-GPG-KEY-other"},
+        "true",
+        "rpm -q gpg-pubkey; ls -A /etc/pki/rpm-gpg",
+    ),
+}

@@ -11,7 +11,7 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab import mirror
 from lab.hosts import Host
-from tests.lab.cases import ARTIFACT, cases
+from tests.lab.cases import ARTIFACT, FAILURES, PLACE, cases
 from tests.runner import apply, pyinfra
 
 DEPLOY = "tests/lab/operations_deploy.py"
@@ -48,3 +48,15 @@ def test_each_operation_mends_what_drifted_and_nothing_else(host):
         assert done.code == 0, done.output
         assert {operation for _, operation in done.changed} == drifted
         assert [case.name for case in todo if not shell(host, case.holds)] == []
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_leaves_what_was_there(host, failure):
+    _, _, before, shown = FAILURES[failure]
+    assert shell(host, f"mkdir -p {PLACE}; {before}"), before
+    was = host.ssh(shown, user="root").stdout
+    manager = RELEASES[host.release.major].manager
+    data = {"lab_manager": manager, "lab_mirror": mirror.url(), "lab_failure": failure}
+    failed = pyinfra(host.name, deploy="tests/lab/failure_deploy.py", data=data)
+    assert (failed.code, failed.changed) == (1, set()), failed.output
+    assert host.ssh(shown, user="root").stdout == was
