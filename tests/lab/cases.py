@@ -37,7 +37,8 @@ def cases(manager: str, mirror: str) -> list[Case]:
         *_packages(manager, mirror),
         *_keys(mirror),
         *_locks(manager),
-        *_units(),
+        *_unit_files(),
+        *_services(),
         *_accounts(),
     ]
 
@@ -166,7 +167,7 @@ def _locks(manager: str) -> list[Case]:
     ]
 
 
-def _units() -> list[Case]:
+def _unit_files() -> list[Case]:
     return [
         Case(
             "what a unit reads",
@@ -192,6 +193,11 @@ def _units() -> list[Case]:
             "systemctl show -p Nice lab.service | grep -qx Nice=7",
             ("rm /etc/systemd/system/lab.service.d/nice.conf",),
         ),
+    ]
+
+
+def _services() -> list[Case]:
+    return [
         Case(
             "a service",
             "unit.service",
