@@ -38,7 +38,8 @@ def test_h7_a_disk_that_fills_up_leaves_the_old_file_whole(host: Host) -> None:
         f"cp -a {FOLDER} /run/kept; mount -t tmpfs -o size=64k tmpfs {FOLDER}; cp -a /run/kept/. {FOLDER}/",
     )
     root(host, f"cat /dev/zero > {FOLDER}/big 2>/dev/null || true")
-    refused(host, DAEMON_JSON, "No space left on device", data=CHANGE)
+    # elforge's own note of what it is about to write has room elsewhere.
+    refused(host, DAEMON_JSON, "No space left on device", untouched=False, data=CHANGE)
     assert root(host, f"sha256sum {DAEMON_JSON}") == before
     assert leftovers(host) == ""
     root(host, f"rm {FOLDER}/big")
