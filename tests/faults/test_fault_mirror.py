@@ -95,5 +95,5 @@ def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> N
 
 @on("el9-f", start=BARE)
 def test_h19_a_captive_portal_is_no_key(host: Host) -> None:
-    refused(host, "holds the key (none)", "not imported", untouched=False, data=twin("html"))
+    refused(host, "does not hold exactly one key block", "not imported", untouched=False, data=twin("html"))
     converged(host)
