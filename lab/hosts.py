@@ -216,6 +216,10 @@ class Host:
     def _cgroup(self) -> Path:
         return cgroup.root() / f"elforge{network.octet()}-{self.name}"
 
+    @property
+    def _machine(self) -> str:
+        return f"e{network.octet()}-{self.name}"
+
     def _disk(self) -> _Disk:
         try:
             return _Disk(**json.loads((self.folder / "host.json").read_text()))
@@ -278,7 +282,7 @@ class Host:
             "systemd-nspawn",
             "--quiet",
             f"--directory={self.root}",
-            f"--machine=e{network.octet()}-{self.name}",
+            f"--machine={self._machine}",
             f"--hostname={self.name}",
             "--boot",
             f"--network-bridge={network.bridge()}",
@@ -324,6 +328,8 @@ class Host:
 
     def _kill(self) -> None:
         cgroup.kill(self._cgroup)
+        # The kernel takes a dead host's network apart in its own time; the next boot needs the name now.
+        network.remove_link(f"vb-{self._machine}")
         unmount_below(self.folder)
 
 

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import subprocess
+import time
 import zlib
-from pathlib import Path
 
-from lab.system import run, state_dir
+from lab.system import LabError, run, state_dir
 
 _DEFAULT_OCTET = 77
 _FIXED = {"el7": 7, "el8": 8, "el9": 9}
 _DYNAMIC = range(20, 250)
+_REMOVAL_SECONDS = 10
 
 
 def octet() -> int:
@@ -62,8 +63,16 @@ def _addresses_of_bridge() -> list[str]:
 
 def remove_bridge() -> None:
     """Remove the bridge, if it is there."""
-    if Path(f"/sys/class/net/{bridge()}").exists():
-        run("ip", "link", "del", bridge())
+    remove_link(bridge())
+
+
+def remove_link(name: str) -> None:
+    """Remove an interface, named in full even where the kernel's name is a shortened one, if it is there."""
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while subprocess.run(["ip", "link", "show", name], capture_output=True).returncode == 0:
+        if time.monotonic() > deadline:
+            raise LabError(f"the interface {name} cannot be removed")
+        subprocess.run(["ip", "link", "del", name], capture_output=True)
 
 
 def guest_config(address: str) -> str:
