@@ -29,6 +29,15 @@ class Options(BaseModel):
         """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
         yield from ()
 
+    def among(self, host: str, fleet: Fleet) -> Iterator[str]:
+        """
+        Yield a sentence, with the option's full name, for what clashes with other options or other hosts.
+
+        + host: the name of the host that these options are for
+        + fleet: the options of every host in the run, all of them right by themselves
+        """
+        yield from ()
+
     @model_validator(mode="after")
     def _has_no_contradictions(self) -> Self:
         if lines := list(self.contradictions()):
@@ -50,6 +59,10 @@ class Options(BaseModel):
                 if key.startswith(cls.prefix) and key not in set(reserved)
             }
         )
+
+
+# The options of every host of a run, by the host's name and by their model.
+Fleet = Mapping[str, Mapping[type[Options], Options]]
 
 
 def problems(

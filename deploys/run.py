@@ -16,7 +16,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_state
 
-from deploys.options import Options, problems
+from deploys.options import Fleet, Options, problems
 from deploys.release import RELEASES, refusal
 from facts.release import ElRelease, Machine
 
@@ -66,7 +66,7 @@ def run(*steps: Step) -> None:
     machine = _machine()
     for step in steps:
         if _concerns(host, step):
-            options = step.options.of(host.data.dict(), _reserved(host))
+            options = _models(host, (step,))[step.options]
             step.deploy(options, RELEASES[machine.major], machine)
 
 
@@ -119,11 +119,25 @@ def _machine() -> Machine:
 
 def _all_mistakes(state: State, steps: tuple[Step, ...]) -> list[str]:
     """Return a line per mistake, with all the hosts that have it in front."""
+    active = sorted(state.inventory.get_active_hosts(), key=lambda each: each.name)
+    found = {each.name: _mistakes(each, steps) for each in active}
+    if not any(found.values()):
+        fleet = {each.name: _models(each, steps) for each in active}
+        found = {name: _clashes(name, fleet) for name in fleet}
     hosts: dict[str, list[str]] = {}
-    for each in sorted(state.inventory.get_active_hosts(), key=lambda each: each.name):
-        for line in _mistakes(each, steps):
-            hosts.setdefault(line.removeprefix(f"{each.name}: "), []).append(each.name)
+    for name, lines in found.items():
+        for line in lines:
+            hosts.setdefault(line.removeprefix(f"{name}: "), []).append(name)
     return [f"{', '.join(names)}: {line}" for line, names in hosts.items()]
+
+
+def _models(each: Host, steps: tuple[Step, ...]) -> dict[type[Options], Options]:
+    data, reserved = each.data.dict(), _reserved(each)
+    return {step.options: step.options.of(data, reserved) for step in steps if _concerns(each, step)}
+
+
+def _clashes(name: str, fleet: Fleet) -> list[str]:
+    return [line for options in fleet[name].values() for line in options.among(name, fleet)]
 
 
 def _mistakes(each: Host, steps: tuple[Step, ...]) -> list[str]:
