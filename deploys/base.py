@@ -34,7 +34,7 @@ EPEL_FINGERPRINT = {
 class BaseOptions(Options):
     """Options of the base deploy."""
 
-    prefix: ClassVar[str] = "base_"
+    namespace: ClassVar[str] = "base_"
 
     repositories: Literal["repair", "leave", "restore"] = Field(
         "repair",

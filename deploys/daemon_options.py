@@ -317,7 +317,7 @@ def ordered_spaces(reserved: str | None, cap: str | None, disk: int | None = Non
 class DaemonOptions(Options):
     """What daemon.json says; a field of None is not written. `docker_log_opts` becomes `log-opts`."""
 
-    prefix: ClassVar[str] = "docker_"
+    namespace: ClassVar[str] = "docker_"
 
     # Logs
     log_driver: Literal[

@@ -78,7 +78,7 @@ Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-
 class DockerOptions(DaemonOptions):
     """Options of the docker deploy; those of daemon.json are in DaemonOptions."""
 
-    prefix: ClassVar[str] = "docker_"
+    namespace: ClassVar[str] = "docker_"
 
     state: Literal["present", "absent"] = Field("present", description="absent removes it and keeps its data")
     purge_data: bool = Field(

@@ -23,7 +23,7 @@ class Options(BaseModel):
     """Base of every deploy's options: immutable, strictly typed, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    prefix: ClassVar[str]
+    namespace: ClassVar[str]
 
     def contradictions(self) -> Iterator[str]:
         """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
@@ -47,16 +47,16 @@ class Options(BaseModel):
     @classmethod
     def names(cls) -> list[str]:
         """Return the keys a user may write, e.g. ``["docker_version", ...]``."""
-        return [cls.prefix + field for field in cls.model_fields]
+        return [cls.namespace + field for field in cls.model_fields]
 
     @classmethod
     def of(cls, data: Mapping[str, Any], reserved: Iterable[str] = ()) -> Self:
         """Build the options from a host's data; ``reserved`` keys belong to a connector."""
         return cls.model_validate(
             {
-                key.removeprefix(cls.prefix): value
+                key.removeprefix(cls.namespace): value
                 for key, value in data.items()
-                if key.startswith(cls.prefix) and key not in set(reserved)
+                if key.startswith(cls.namespace) and key not in set(reserved)
             }
         )
 
@@ -81,7 +81,7 @@ def problems(
     """
     models, reserved = list(models), set(reserved)
     known = [name for model in models for name in model.names()]
-    prefixes = tuple(model.prefix for model in models)
+    prefixes = tuple(model.namespace for model in models)
     lines = [
         f"{key}: {text}"
         for key, value in data.items()
@@ -106,7 +106,7 @@ def _mistakes(
         found = error.errors()
     else:
         return []
-    wrong = {f"{model.prefix}{details['loc'][0]}" for details in found if details["loc"]}
+    wrong = {f"{model.namespace}{details['loc'][0]}" for details in found if details["loc"]}
     lines = [line for details in found for line in _lines(model, details, known)]
     if wrong:
         together = _mistakes(model, {k: v for k, v in data.items() if k not in wrong}, reserved, known)
@@ -124,7 +124,7 @@ def _lines(model: type[Options], details: ErrorDetails, known: list[str]) -> lis
 def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]]
     # pydantic's own steps into a model: function-after[...], [key]
-    path = ".".join([model.prefix + field, *(part for part in inner if not re.match(r"function-|\[", part))])
+    path = ".".join([model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))])
     if details["type"] == "extra_forbidden" and not inner:
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"

@@ -190,7 +190,7 @@ def cases(model: type[Options], table: dict[str, tuple[Any, dict[str, Any]]]) ->
             value,
             needs,
             path,
-            id=".".join(map(str, (model.prefix + option, *path))),
+            id=".".join(map(str, (model.namespace + option, *path))),
         )
         for option, (value, needs) in table.items()
         for path in leaves(value)
@@ -198,7 +198,7 @@ def cases(model: type[Options], table: dict[str, tuple[Any, dict[str, Any]]]) ->
 
 
 def prefixed(model: type[Options], data: dict[str, Any]) -> dict[str, Any]:
-    return {model.prefix + key: value for key, value in data.items() if key in model.model_fields}
+    return {model.namespace + key: value for key, value in data.items() if key in model.model_fields}
 
 
 EVERY = cases(BaseOptions, BASE) + cases(DockerOptions, DOCKER)

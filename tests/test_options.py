@@ -234,7 +234,7 @@ def test_options_cannot_be_changed(model):
 @pytest.mark.parametrize("model", [BaseOptions, DockerOptions])
 def test_every_option_is_described(model: type[Options]):
     assert [name for name, field in model.model_fields.items() if not field.description] == []
-    assert all(name.startswith(model.prefix) for name in model.names())
+    assert all(name.startswith(model.namespace) for name in model.names())
 
 
 @pytest.mark.parametrize(

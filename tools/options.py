@@ -27,7 +27,7 @@ def main() -> None:
     for deploy, model in MODELS.items():
         print(f"## {deploy}\n\n| option | type | default | meaning |\n|---|---|---|---|")
         for name, field in model.model_fields.items():
-            print(row(model.prefix + name, field))
+            print(row(model.namespace + name, field))
         print()
 
 
