@@ -124,7 +124,9 @@ def _lines(model: type[Options], details: ErrorDetails, known: list[str]) -> lis
 def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]]
     # pydantic's own steps into a model: function-after[...], [key]
-    path = ".".join([model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))])
+    path = ".".join(
+        [model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))]
+    )
     if details["type"] == "extra_forbidden" and not inner:
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"

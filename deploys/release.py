@@ -24,6 +24,7 @@ class Release:
     versionlock: str  # the package with the manager's versionlock plugin
     locks: str  # the file in which that plugin keeps its locks
     semanage: str  # the package with semanage(8)
+    memory_limit: str  # systemd's property for a bound on memory; 231 renamed it
 
 
 RELEASES = {
@@ -33,6 +34,7 @@ RELEASES = {
         versionlock="yum-plugin-versionlock",
         locks="/etc/yum/pluginconf.d/versionlock.list",
         semanage="policycoreutils-python",
+        memory_limit="MemoryLimit",
     ),
     8: Release(
         major=8,
@@ -40,6 +42,7 @@ RELEASES = {
         versionlock="python3-dnf-plugin-versionlock",
         locks="/etc/dnf/plugins/versionlock.list",
         semanage="policycoreutils-python-utils",
+        memory_limit="MemoryMax",
     ),
     9: Release(
         major=9,
@@ -47,6 +50,7 @@ RELEASES = {
         versionlock="python3-dnf-plugin-versionlock",
         locks="/etc/dnf/plugins/versionlock.list",
         semanage="policycoreutils-python-utils",
+        memory_limit="MemoryMax",
     ),
 }
 

@@ -15,13 +15,14 @@ NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @operation
-def user(name_: str, *, home: str, shell: str = "/sbin/nologin") -> Commands:
+def user(name_: str, *, home: str, shell: str = "/sbin/nologin", present: bool = True) -> Commands:
     """
     Make an unprivileged system user with a group of the same name; an existing one is left as it is.
 
     + name_: the user
     + home: absolute path of the home directory; ``files.directory`` makes it
     + shell: login shell
+    + present: False removes the user; what its home holds stays
 
     **Example:**
 
@@ -30,10 +31,13 @@ def user(name_: str, *, home: str, shell: str = "/sbin/nologin") -> Commands:
         accounts.user(name="Make the builder", name_="gobuild", home="/var/lib/gobuild")
     """
     _check(name_)
-    if _groups([name_])[name_] is None:
+    there = _groups([name_])[name_] is not None
+    if there == present:
+        host.noop(f"user {name_} already {'exists' if present else 'does not exist'}")
+    elif present:
         yield script("user", name_, home, shell)
     else:
-        host.noop(f"user {name_} already exists")
+        yield script("nouser", name_)
 
 
 @operation

@@ -151,6 +151,28 @@ def absent(path: str, *, recursive: bool = False, prune: bool = False, after: st
 
 
 @operation
+def unlinked(path: str, below: str) -> Commands:
+    """
+    Remove a symbolic link that points into a directory; anything else that stands there stays.
+
+    + path: absolute path of the link
+    + below: absolute path of the directory
+
+    **Example:**
+
+    .. code:: python
+
+        files.unlinked(name="Remove the link", path="/usr/local/go", below="/usr/local/go-toolchains")
+    """
+    _check(path)
+    found = _state(path)
+    if found.kind == "link" and found.target.startswith(f"{below}/"):
+        yield script("absent", path, _YES[False], _YES[False], "")
+    else:
+        host.noop(f"{path} is already no link into {below}")
+
+
+@operation
 def fetch(
     path: str,
     urls: list[str],

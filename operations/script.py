@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Callable, Generator
 from functools import cache, wraps
 from pathlib import Path
-from typing import Never, ParamSpec
+from typing import Any, Never, ParamSpec
 
 from pyinfra import state
 from pyinfra.api import OperationError, QuoteString, StringCommand
 from pyinfra.api import operation as pyinfra_operation
+from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api.host import Host
 from pyinfra.api.operation import PyinfraOperation
+from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput
 
 P = ParamSpec("P")
 
@@ -32,7 +37,9 @@ SECONDS, LOCK_SECONDS = 900, 600
 class Script(StringCommand):
     """One of the scripts in ``operations/sh`` with its arguments; see ``script``."""
 
-    def __init__(self, name: str, args: tuple[str, ...], content: str | None, seconds: int) -> None:
+    def __init__(
+        self, name: str, args: tuple[str, ...], content: str | None, seconds: int, progress: bool
+    ) -> None:
         """Send ``content`` as base64, since pyinfra's stdin takes only lines of text."""
         text = QuoteString(_text(name))
         bound = str(seconds + LOCK_SECONDS)
@@ -41,10 +48,22 @@ class Script(StringCommand):
             super().__init__(*words)
         else:
             super().__init__(*words, _stdin=base64.b64encode(_bytes(content)).decode())
-        self.name, self.args, self.content = name, args, content
+        self.name, self.args, self.content, self.progress = name, args, content, progress
+
+    def execute(self, state: State, host: Host, connector_arguments: ConnectorArguments) -> Any:
+        """Run it, and show what it prints where it says how far it is, without -v too."""
+        if not self.progress:
+            return super().execute(state, host, connector_arguments)
+        arguments = {**connector_arguments, **self.connector_arguments}
+        done, output = host.run_shell_command(
+            self, print_output=True, print_input=state.print_input, **arguments
+        )
+        return done, output if state.print_output else CommandOutput([])  # else a failure is shown twice
 
 
-def script(name: str, *args: str, content: str | None = None, seconds: int = SECONDS) -> Script:
+def script(
+    name: str, *args: str, content: str | None = None, seconds: int = SECONDS, progress: bool = False
+) -> Script:
     """
     Return the remote command that runs ``operations/sh/<name>.sh``.
 
@@ -52,10 +71,11 @@ def script(name: str, *args: str, content: str | None = None, seconds: int = SEC
     + args: its positional parameters, each one quoted word
     + content: what it reads on stdin
     + seconds: after which the host itself ends its work
+    + progress: whether what it prints is shown while it works
 
     ``script("link", "/usr/local/go", "/opt/go1.27.3")``
     """
-    return Script(name, args, content, seconds)
+    return Script(name, args, content, seconds, progress)
 
 
 def snippet(name: str, *args: str) -> str:
@@ -108,7 +128,8 @@ def unreadable(what: str) -> Never:
 
 @cache
 def _text(name: str) -> str:
-    return _lines("common") + _lines(name)
+    uses = re.findall(r"^# uses: (\w+)$", (_SH / f"{name}.sh").read_text(), re.MULTILINE)
+    return "".join(map(_lines, ("common", *uses, name)))
 
 
 def _lines(name: str) -> str:

@@ -1,0 +1,66 @@
+"""Which Go toolchains of ours a host has, without starting any of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.frame import framed, shown, text, unframed
+
+RECORD = ".elforge"
+# What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs.
+SEAL = "stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64"
+_NAME = re.compile(r"go1\.[0-9a-z.-]+")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A directory that an earlier run made; ``whole`` when its record was written and still fits."""
+
+    name: str
+    version: str = ""
+    whole: bool = False
+    manifest: str = ""  # SHA-256 of the list of its files' SHA-256
+    packed: bool = False  # whether its archive for other hosts is there
+
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
+
+
+class Toolchains(FactBase[dict[str, Toolchain]]):
+    """Return every toolchain below ``root`` that elforge has put there, by the name of its directory."""
+
+    def command(self, root: str) -> str:
+        return framed(
+            f"for place in {shlex.quote(root)}/go*; do "
+            'if test -d "$place" && ! test -L "$place" && test -e "$place/bin"; then '
+            f'record="$place/{RECORD}"; pack="$place.tar.gz"; '
+            f'echo "${{place##*/}}"; {shown("record")}; (cd "$place" && {SEAL}); '
+            'test -f "$pack" && echo packed || echo bare; fi; done'
+        )
+
+    def process(self, output: list[str]) -> dict[str, Toolchain]:
+        lines = unframed(output)
+        if len(lines) % 4:
+            raise FactProcessError(f"not a list of toolchains: {lines[-4:]!r}")
+        found = [_toolchain(*lines[at : at + 4]) for at in range(0, len(lines), 4)]
+        return {each.name: each for each in found}
+
+
+def _toolchain(name: str, record: str, seal: str, pack: str) -> Toolchain:
+    said = dict(line.split(" ", 1) for line in (text(record) or "").splitlines() if " " in line)
+    if not _NAME.fullmatch(name) or pack not in ("packed", "bare") or len(seal) != 64:
+        raise FactProcessError(f"not a toolchain: {name!r} {seal!r} {pack!r}")
+    return Toolchain(
+        name=name,
+        version=said.get("version", ""),
+        whole=bool(said.get("manifest")) and said.get("seal") == seal,
+        manifest=said.get("manifest", ""),
+        packed=pack == "packed",
+    )

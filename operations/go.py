@@ -1,0 +1,286 @@
+"""Go toolchains, each in a directory of its own below one root, and what makes one of them the default."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path as LocalPath
+from threading import Lock
+from typing import Any
+
+from pyinfra import host
+from pyinfra.api import StringCommand
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments, pop_global_arguments
+from pyinfra.api.exceptions import NoHostError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput, OutputLine
+
+from facts.files import Path, Paths
+from facts.go import Toolchain, Toolchains
+from operations.accounts import NAME
+from operations.script import Commands, Script, operation, refuse, script, unreadable
+
+GO = "/usr/local/go"
+# Where an installation goes that elforge did not make, when it may be moved.
+ASIDE = "/usr/local/go.before-elforge"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A release file: its name on go.dev/dl, its SHA-256, and its size in bytes where that is known."""
+
+    file: str
+    sha256: str
+    size: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as a recipe writes it."""
+        return f"{self.file} {self.sha256} {'-' if self.size is None else self.size}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a toolchain comes about; what ``operations/sh/toolchain.sh`` reads on stdin."""
+
+    root: str
+    name: str  # of its directory below root
+    version: str
+    method: str  # binary, source or archive
+    bases: tuple[str, ...]  # URLs that release files are below, tried in order
+    file: Artifact
+    bootstrap: Artifact | None  # for source: the binary that builds it
+    minimum: str  # for source: the oldest Go that can build it
+    cgo: bool
+    cc: str  # C compiler; empty: gcc from PATH, and nothing of it in the toolchain
+    race: bool  # whether -race has to work, too
+    arch: str  # in Go's words: amd64, arm64
+    user: str  # who unpacks, builds and tries it
+    limit: str  # of memory for a build, a property for systemd-run
+    seconds: int  # bound for a build
+    policy: str  # the file that go.env becomes a link to
+
+    def text(self, **more: str) -> str:
+        """Return a line per field; ``more`` replaces or adds some."""
+        fields = {
+            **{key: getattr(self, key) for key in ("root", "name", "version", "method", "file", "arch")},
+            **{key: getattr(self, key) for key in ("cc", "user", "limit", "seconds", "policy")},
+            "bases": " ".join(self.bases),
+            "bootstrap": self.bootstrap or "",
+            "cgo": int(self.cgo),
+            "race": "yes" if self.race else "no",
+        }
+        return "".join(f"{key} {value}\n" for key, value in {**fields, **more}.items())
+
+
+def order(version: str) -> tuple[int, ...]:
+    """
+    Return a key that sorts Go versions; a release candidate comes before its release.
+
+    ``order("1.20") < order("1.21rc2") < order("1.21.0")``
+    """
+    number, _, candidate = version.replace("beta", "rc0").partition("rc")
+    major, minor, *patch = (int(part) for part in number.split("."))
+    return (major, minor, -1 if candidate and not patch else sum(patch), int(candidate or 1 << 30))
+
+
+@operation
+def toolchain(recipe: Recipe) -> Commands:
+    """
+    Install a toolchain of release files, by unpacking or by building; it is in place only once it is proven.
+
+    + recipe: what to install where
+
+    **Example:**
+
+    .. code:: python
+
+        go.toolchain(name="Build Go 1.27.0", recipe=recipe)
+    """
+    found = _toolchains(recipe.root)
+    if _is_there(recipe, found):
+        host.noop(f"{recipe.name} is already in place")
+        return
+    more = {"bootstrap": able[0]} if (able := _able(recipe, found)) else {}
+    yield script("toolchain", content=recipe.text(**more), seconds=recipe.seconds + 3600, progress=True)
+
+
+@operation
+def pack(recipe: Recipe) -> Commands:
+    """
+    Make the archive of a toolchain that other hosts get.
+
+    + recipe: of a toolchain that an earlier operation installs
+
+    **Example:**
+
+    .. code:: python
+
+        go.pack(name="Pack Go 1.27.0", recipe=recipe)
+    """
+    found = _toolchains(recipe.root).get(recipe.name)
+    if found and found.whole and found.packed:
+        host.noop(f"{recipe.name} is already packed")
+    else:
+        yield script("pack", recipe.root, recipe.name)
+
+
+@operation
+def delivered(recipe: Recipe, source: str) -> Commands:
+    """
+    Install a toolchain that another host has built, from its archive, by way of the control machine.
+
+    + recipe: what to install where
+    + source: the host that has it, in the same inventory; in the same run, when there is something to do
+
+    **Example:**
+
+    .. code:: python
+
+        go.delivered(name="Get Go 1.27.0 from build1", recipe=recipe, source="build1")
+    """
+    try:
+        giver = host.state.inventory.get_host(source)
+    except NoHostError:
+        refuse(f"go_build_host: there is no host {source} in the inventory")
+    if _is_there(recipe, _toolchains(recipe.root)):
+        host.noop(f"{recipe.name} is already in place")
+    elif giver not in host.state.inventory.get_active_hosts():
+        refuse(f"{recipe.name} is to come from {source}, which is not part of this run: see --limit")
+    else:
+        yield Delivery(recipe, giver)
+
+
+@operation
+def default(target: str, *, take_over: bool = False) -> Commands:
+    """
+    Make a toolchain the one behind ``/usr/local/go``; there is no moment without one.
+
+    + target: absolute path of the toolchain
+    + take_over: move a directory that stands in the way to ``/usr/local/go.before-elforge``
+
+    **Example:**
+
+    .. code:: python
+
+        go.default(name="Choose the default Go", target="/usr/local/go-toolchains/go1.27.0")
+    """
+    states = host.get_fact(Paths, paths=[GO, ASIDE]) or unreadable(GO)
+    if states[GO] == Path("link", target=target):
+        host.noop(f"{GO} already is {target}")
+    elif states[GO].kind in ("absent", "link"):
+        yield script("default", GO, target, "")
+    elif states[GO].kind != "directory" or not take_over:
+        refuse(
+            f"{GO} is a {states[GO].kind} that elforge did not make; go_take_over = True moves it to {ASIDE}"
+        )
+    elif states[ASIDE].kind != "absent":
+        refuse(f"{GO} cannot be moved to {ASIDE}, which is there already: move that away")
+    else:
+        yield script("default", GO, target, ASIDE)
+
+
+@operation
+def prune(root: str, keep: list[str]) -> Commands:
+    """
+    Remove the toolchains that elforge has put below ``root``, all but those to keep.
+
+    + root: absolute path
+    + keep: names of directories
+
+    **Example:**
+
+    .. code:: python
+
+        go.prune(name="Remove old toolchains", root="/usr/local/go-toolchains", keep=["go1.27.0"])
+    """
+    gone = [each.name for each in _toolchains(root).values() if each.version and each.name not in keep]
+    if gone:
+        yield script("prune", root, *sorted(gone))
+    else:
+        host.noop(f"nothing to remove from {root}")
+
+
+def _able(recipe: Recipe, found: dict[str, Toolchain]) -> list[str]:
+    """Return the toolchains that are there and can build the recipe's."""
+    return [
+        f"{recipe.root}/{each.name}"
+        for each in found.values()
+        if recipe.bootstrap and each.whole and order(each.version) >= order(recipe.minimum)
+    ]
+
+
+def _toolchains(root: str) -> dict[str, Toolchain]:
+    found = host.get_fact(Toolchains, root=root)
+    return unreadable(root) if found is None else found
+
+
+def _is_there(recipe: Recipe, found: dict[str, Toolchain]) -> bool:
+    each = found.get(recipe.name)
+    if each and not each.version:
+        refuse(f"{recipe.root}/{recipe.name} is not elforge's: move it away")
+    return bool(each and each.whole)
+
+
+# One copy serves all the hosts of a run, which gets to them side by side.
+_collecting = Lock()
+
+
+class Delivery(StringCommand):
+    """Carries a toolchain's archive from the host that built it to the one that lacks it."""
+
+    def __init__(self, recipe: Recipe, giver: Host) -> None:
+        """Show as one line in a plan."""
+        super().__init__("deliver", recipe.name, "from", giver.name)
+        self.recipe, self.giver = recipe, giver
+
+    def execute(self, state: State, host: Host, connector_arguments: ConnectorArguments) -> Any:
+        """Return whether it is in place, and what was said on the way."""
+        recipe = self.recipe
+        try:
+            with _collecting:
+                archive = collected(state, self.giver, f"{recipe.root}/{recipe.name}.tar.gz")
+            incoming = f"{recipe.root}/.incoming"
+            done, said = host.run_shell_command("id -un")
+            user = said.stdout_lines[-1] if done and said.stdout_lines else ""
+            if not NAME.fullmatch(user):
+                raise OSError("the host does not say who is logged in")
+            done, said = _run(script("incoming", incoming, user), host, connector_arguments)
+            if not done:
+                return done, said
+            place = f"{incoming}/{archive.name}"
+            if not host.put_file(str(archive), place):
+                raise OSError(f"{archive} cannot be sent")
+        except OSError as error:
+            return False, CommandOutput([OutputLine("stderr", f"{recipe.name}: {error}")])
+        more = {"method": "archive", "archive": place, "sha": archive.name.partition(".")[0]}
+        last = script("toolchain", content=recipe.text(**more), seconds=3600, progress=True)
+        return last.execute(state, host, connector_arguments)
+
+
+def collected(state: State, giver: Host, path: str) -> LocalPath:
+    """Return the control machine's copy of a host's archive; its name begins with its SHA-256."""
+    arguments, _ = pop_global_arguments(state, giver, {})
+    own = {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
+    done, said = giver.run_shell_command(f"cat {path}.sha256", **own)
+    digest = said.stdout_lines[-1].strip() if done and said.stdout_lines else ""
+    if len(digest) != 64:
+        raise OSError(f"{giver.name}, which was to build it, has no {path} to give")
+    folder = LocalPath(os.environ.get("XDG_CACHE_HOME") or LocalPath.home() / ".cache") / "elforge" / "go"
+    copy = folder / f"{digest}.tar.gz"
+    if not copy.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{digest}.{os.getpid()}"
+        giver.get_file(path, str(part))
+        with part.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+        if got != digest:
+            part.unlink()
+            raise OSError(f"{path} of {giver.name} did not arrive whole")
+        part.rename(copy)
+    return copy
+
+
+def _run(command: Script, target: Host, arguments: ConnectorArguments) -> Any:
+    return target.run_shell_command(command, **{**arguments, **command.connector_arguments})

@@ -1,0 +1,2 @@
+# nouser NAME
+userdel "$1"

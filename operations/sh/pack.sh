@@ -1,0 +1,15 @@
+# pack ROOT NAME: the archive of a toolchain and, written last, its digest. Any user may read them: the control
+# side fetches them as the user that it logs in as.
+root=$1 name=$2
+pack=$root/$name.tar.gz
+trap 'rm -f "$pack.new" || :; explain_refusal "$root"' EXIT
+[ -f "$root/$name/.elforge" ] || die "$root/$name: there is no toolchain to pack"
+# In the archive it is what upstream's is: one folder named go.
+tar -C "$root" --transform "s,^$name,go," -cz "$name" >"$pack.new" 9>&-
+chmod 644 "$pack.new"
+printf '%s\n' "$(digest "$pack.new")" >"$pack.sha256"
+chmod 644 "$pack.sha256"
+settle "$pack.new"
+mv -f "$pack.new" "$pack"
+settle "$root"
+trap - EXIT
