@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.go_releases import ARCH, KINDS, SOURCE, VERSION, Files, bootstrap, locked, minimum, unsafe
+from deploys.go_releases import ARCH, KINDS, SOURCE, VERSION, Files, bootstrap, line, locked, minimum, unsafe
 from deploys.options import Fleet, Options
 from deploys.release import Release
 from deploys.urls import bad_urls
@@ -285,8 +285,8 @@ def _collection(options: GoOptions, release: Release) -> Collection | None:
 
 
 def _unknown(version: str, known: Files, kinds: set[str]) -> str:
-    line = [each for each in known if order(each)[:2] == order(version)[:2] and known[each].keys() & kinds]
-    hint = f"; the newest one known is {max(line, key=order)}" if line else ""
+    others = [each for each in known if line(each) == line(version) and known[each].keys() & kinds]
+    hint = f"; the newest one known is {max(others, key=order)}" if others else ""
     return (
         f"no {' or '.join(sorted(kinds))} of {version} is in deploys/go.lock{hint}; "
         f"`make golock` looks for new releases, go_artifacts adds one with its SHA-256"

@@ -18,18 +18,18 @@ KINDS = (SOURCE, *(f"linux-{arch}" for arch in ARCH.values()))
 
 # The first safe patch of each line: before it a proxy could bypass the checksum database, toolchain downloads
 # included. Source: go.dev/issue/80744 and 80745, CVE-2026-56864 and CVE-2026-56865, 2026-08.
-SAFE = {25: 13, 26: 6, 27: 0}
+SAFE = {"1.25": "1.25.13", "1.26": "1.26.6", "1.27": "1.27.0"}
 # The oldest Go that builds each line, since 1.20 (go.dev/doc/install/source; make.bash of each line).
 BOOTSTRAP = {
-    20: "1.17.13",
-    21: "1.17.13",
-    22: "1.20",
-    23: "1.20",
-    24: "1.22.6",
-    25: "1.22.6",
-    26: "1.24.6",
-    27: "1.24.6",
-    28: "1.26.0",
+    "1.20": "1.17.13",
+    "1.21": "1.17.13",
+    "1.22": "1.20",
+    "1.23": "1.20",
+    "1.24": "1.22.6",
+    "1.25": "1.22.6",
+    "1.26": "1.24.6",
+    "1.27": "1.24.6",
+    "1.28": "1.26.0",
 }
 
 Files = Mapping[str, Mapping[str, Artifact]]  # by version and kind
@@ -62,16 +62,22 @@ def unsafe(version: str) -> str:
     ``unsafe("1.26.2")`` returns
     ``"1.26.2 lets a module proxy bypass the checksum database (CVE-2026-56864); 1.25.13, ... do not"``.
     """
-    _, minor, patch, _ = order(version)
-    if minor > max(SAFE) or (minor in SAFE and patch >= SAFE[minor]):
+    first = SAFE.get(line(version))
+    newer = order(version) > max(map(order, SAFE.values()))
+    if newer or (first and order(version) >= order(first)):
         return ""
-    good = ", ".join(f"1.{minor}.{patch}" for minor, patch in SAFE.items())
+    good = ", ".join(SAFE.values())
     return f"{version} lets a module proxy bypass the checksum database (CVE-2026-56864); {good} do not"
+
+
+def line(version: str) -> str:
+    """Return the line that a release belongs to: ``"1.27"`` for ``"1.27.3"``."""
+    return ".".join(map(str, order(version)[:2]))
 
 
 def minimum(version: str) -> str:
     """Return the oldest Go that builds a release; raise KeyError for a line that nothing is known of."""
-    return BOOTSTRAP[order(version)[1]]
+    return BOOTSTRAP[line(version)]
 
 
 def bootstrap(version: str, files: Files, wanted: str | None) -> str:
@@ -89,9 +95,11 @@ def bootstrap(version: str, files: Files, wanted: str | None) -> str:
         if order(wanted) < order(floor):
             raise ValueError(f"{wanted} cannot build {version}, which needs {floor} or newer")
         return wanted
-    line = order(floor)[1]
-    able = [each for each in files if order(each)[1] == line and order(each) >= order(floor)]
-    able = [each for each in able if files[each].keys() & set(KINDS[1:])]
+    able = [
+        each
+        for each in files
+        if line(each) == line(floor) and order(each) >= order(floor) and files[each].keys() & set(KINDS[1:])
+    ]
     if not able:
         raise ValueError(f"{version} needs {floor} or newer to be built, and no such binary is known")
     return max(able, key=order)

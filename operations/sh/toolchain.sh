@@ -1,4 +1,4 @@
-# toolchain, its recipe on stdin (Recipe in operations/go.py): a Go toolchain, in place only once it is proven.
+# toolchain (the recipe on stdin, see Recipe in operations/go.py): Go, in place only once it is proven.
 # uses: download
 recipe=$(base64 -d)
 while read -r key value; do
@@ -17,11 +17,13 @@ case $cc in '') compiler=gcc ;; *) compiler=$cc ;; esac
 
 tell() { echo "$name: $*" || :; }
 
-# As the unprivileged user, with nothing of root's environment and no network.
+# Nothing of root's environment reaches what the unprivileged user runs. No path of these holds a space.
+clean="env -i HOME=$work TMPDIR=$work/tmp GOCACHE=$work/cache PATH=/usr/bin:/bin LC_ALL=C"
+
 as_user() {
-    (cd "$work" && exec runuser -u "$user" -- env -i HOME="$work" TMPDIR="$work/tmp" GOCACHE="$work/cache" \
-        PATH=/usr/bin:/bin LC_ALL=C GOENV=off GOFLAGS= GOPROXY=off GOTOOLCHAIN=local CC="$compiler" \
-        "$@" </dev/null 9>&-)
+    # shellcheck disable=SC2086
+    (cd "$work" && exec runuser -u "$user" -- $clean GOENV=off GOFLAGS= GOPROXY=off GOTOOLCHAIN=local \
+        CC="$compiler" "$@" </dev/null 9>&-)
 }
 
 room() {
@@ -73,17 +75,17 @@ build() {
         ;;
     esac
     tell "building from source; the log is $log"
-    # --scope runs it here, in a control group of its own; a unit would lose its output and its exit status.
     {
-        as_root_scope || echo "$?" >"$work/failed"
+        bounded_build || echo "$?" >"$work/failed"
     } 2>&1 | tee "$log" || :
     [ ! -e "$work/failed" ] || die "$name: make.bash failed; $log ends with: $(tail -n 4 "$log" | tr '\n' ' ')"
     rm -rf "$tree/pkg/obj" "$tree/pkg/bootstrap"
 }
 
-as_root_scope() {
-    systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" \
-        runuser -u "$user" -- env -i HOME="$work" TMPDIR="$work/tmp" PATH=/usr/bin:/bin LC_ALL=C \
+# A scope runs it here, in a control group of its own; a service would lose its output and its exit status.
+bounded_build() {
+    # shellcheck disable=SC2086
+    systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" runuser -u "$user" -- $clean \
         GOROOT_BOOTSTRAP="$from" GOROOT_FINAL="$final" CGO_ENABLED="$cgo" ${cc:+CC="$cc"} \
         sh -c 'cd "$1/src" && exec bash ./make.bash' build "$tree" </dev/null 9>&-
 }
