@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INVENTORY ?= inventory.py
 export PYINFRA_PROGRESS := off
 
-.PHONY: help demo test check lab sweep test-real bench lock docs clean system
+.PHONY: help demo test check lab sweep test-real bench lock golock docs clean system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --python-version 3.11 --upgrade --extra dev pyproject.toml -o requirements.lock
+
+golock: $(VENV)/done ## Add Go's new releases to deploys/go.lock
+	$(BIN)/python -m tools.golock
 
 docs: $(VENV)/done ## Write docs/options.md from the models
 	$(BIN)/python -m tools.options > docs/options.md

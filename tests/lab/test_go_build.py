@@ -1,0 +1,140 @@
+"""Go built from source on a real host: killed on the way, and handed on to the other releases."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import lab.hosts
+from lab import mirror
+from lab.hosts import Host
+from tests.lab.test_go import CGO, DEPLOY, root
+from tests.runner import INVENTORY, ROOT, converge, pyinfra
+
+SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
+NAME = f"go{SOURCE}-source"
+BUILDER, OTHERS = "el9-go", ("el7-go", "el8-go")
+DATA = {
+    "go_versions": [SOURCE],
+    "go_method": "source",
+    "go_bootstrap": BOOTSTRAP,
+    "go_build_host": BUILDER,
+}
+
+
+class Started:
+    """A run of pyinfra in the background, which dies when told to."""
+
+    def __init__(self, host: Host) -> None:
+        asked = {"names": [host.name], "user": "ops", "data": DATA}
+        self.host = host
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pyinfra", "-y", INVENTORY, DEPLOY],
+            cwd=ROOT,
+            env={**os.environ, "PYINFRA_PROGRESS": "off", "ELFORGE_TEST": json.dumps(asked)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until(self, text: str, seconds: int = 900) -> None:
+        """Wait for a line of the build's log."""
+        deadline = time.monotonic() + seconds
+        log = f"cat /var/lib/elforge/go/{NAME}.log"
+        while text not in self.host.ssh(log, user="root").stdout:
+            assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+            assert time.monotonic() < deadline, f"{text!r} did not come"
+            time.sleep(1)
+
+    def kill(self) -> None:
+        """End the control side, and it alone."""
+        self.process.kill()
+        self.process.wait()
+
+
+def nothing_in_place(host: Host) -> bool:
+    return "absent" in root(
+        host, f"test -e /usr/local/go-toolchains/{NAME} -o -e /usr/local/go || echo absent"
+    )
+
+
+@pytest.fixture(scope="module")
+def builder() -> Host:
+    lab.hosts.reset([BUILDER])
+    return Host(BUILDER)
+
+
+def downloads(file: str) -> int:
+    return sum(f" GET /go/dl/{file} 200 " in line for line in mirror.access_log().read_text().splitlines())
+
+
+def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
+    cut = Started(builder)
+    cut.until("Building Go cmd/dist")
+    builder.crash()
+    cut.kill()
+    builder.up()
+    assert nothing_in_place(builder)
+
+    before = downloads(f"go{SOURCE}.src.tar.gz")
+    starved = Started(builder)
+    starved.until("Building Go toolchain1")
+    root(
+        builder,
+        "pkill -KILL -u elforge-go make.bash; pkill -KILL -u elforge-go -f 'go_bootstrap|cmd/dist|dist'",
+    )
+    said = starved.process.communicate(timeout=120)[1]
+    assert starved.process.returncode != 0
+    assert f"{NAME}: make.bash failed; /var/lib/elforge/go/{NAME}.log ends with:" in said, said
+    assert nothing_in_place(builder)
+    assert root(builder, "find /usr/local/go-toolchains -mindepth 1") == ""
+    assert downloads(f"go{SOURCE}.src.tar.gz") == before, "what was downloaded is not downloaded again"
+
+    orphan = Started(builder)
+    orphan.until("Building Go toolchain1")
+    orphan.kill()
+    run = pyinfra(BUILDER, deploy=DEPLOY, data=DATA, seconds=1800)
+    if run.code and "still busy with a command of an earlier run" in run.output:  # a slow machine
+        run = pyinfra(BUILDER, deploy=DEPLOY, data=DATA, seconds=1800)
+    assert run.code == 0, run.output
+    assert root(builder, "go version") == f"go version go{SOURCE} linux/amd64"
+    log = root(builder, f"grep -c 'Building Go cmd/dist' /var/lib/elforge/go/{NAME}.log")
+    assert log == "1", "the build of the run that was killed went on, there was no other"
+
+
+def test_one_build_serves_every_release(builder: Host) -> None:
+    lab.hosts.reset(OTHERS)
+    before = downloads(f"go{SOURCE}.src.tar.gz")
+    converge(BUILDER, *OTHERS, deploy=DEPLOY, data=DATA, seconds=1800)
+    assert downloads(f"go{SOURCE}.src.tar.gz") == before
+    manifests = set()
+    for host in (builder, *map(Host, OTHERS)):
+        program = f"cat > /tmp/x.go <<'GO'\n{CGO}GO\ncd /tmp && CGO_ENABLED=1 go run x.go 2>&1"
+        assert host.ssh(program).stdout.strip() == "42", host.name
+        assert root(host, "go env CGO_ENABLED GOVERSION").split() == ["1", f"go{SOURCE}"]
+        manifests.add(root(host, f"cat /usr/local/go-toolchains/{NAME}/.elforge.manifest | sha256sum"))
+    assert len(manifests) == 1, "all have the same toolchain, to the byte"
+
+
+def test_a_toolchain_that_was_damaged_comes_again(builder: Host) -> None:
+    victim = Host(OTHERS[0])
+    root(victim, f"rm /usr/local/go-toolchains/{NAME}/bin/go")
+    run = pyinfra(BUILDER, victim.name, deploy=DEPLOY, data=DATA, seconds=600)
+    assert run.changed == {(victim.name, f"Go | Get Go {SOURCE}")}, run.output
+    assert root(victim, "go version") == f"go version go{SOURCE} linux/amd64"
+
+
+def test_the_builder_has_to_be_in_the_run_when_something_is_to_be_done(builder: Host) -> None:
+    victim = OTHERS[1]
+    idle = pyinfra(victim, deploy=DEPLOY, data={**DATA, "go_build_host": victim}, dry=True)
+    assert idle.code == 0
+    alone = pyinfra(victim, deploy=DEPLOY, data=DATA)
+    assert (alone.code, alone.changed) == (1, set())
+    assert f"there is no host {BUILDER} in the inventory" in alone.output
+    lab.hosts.down([BUILDER, *OTHERS])
