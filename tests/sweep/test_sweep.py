@@ -15,7 +15,7 @@ import pytest
 import lab.hosts
 from lab.hosts import Host
 from tests.figures import FIGURES
-from tests.runner import pyinfra
+from tests.runner import Run, pyinfra
 from tests.tree import difference, tree
 
 CRASHING = ("tests/sweep/crash.py",)
@@ -33,6 +33,28 @@ LOADED = (
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
+
+
+class Scenario(NamedTuple):
+    """A run that is killed everywhere: from which snapshot of which host, and with what."""
+
+    name: str
+    start: str
+    data: dict[str, Any]
+    deploy: str = "deploy.py"
+
+
+# What each host is put through, in order; the first run leaves it with a snapshot of its outcome.
+HOSTS: dict[str, list[Scenario]] = {
+    **{
+        f"el{major}-sweep": [Scenario("bare", "bare", {}), Scenario("change", "converged", CHANGE[major])]
+        for major in RELEASES
+    },
+    # The long build is killed in tests/lab/test_go_build.py.
+    "el9-gosweep": [
+        Scenario("go", "bare", {"go_versions": ["1.26.6"], "go_cgo": False}, "tests/lab/go_deploy.py")
+    ],
+}
 
 
 class Point(NamedTuple):
@@ -59,33 +81,38 @@ def state(host: Host) -> dict[str, str]:
     return found
 
 
-def sweep(major: int, whole: bool, log: Path) -> list[Outcome]:
-    """Crash one release's host at every point of both scenarios, or at a sample of them."""
-    host = Host(f"el{major}-sweep")
-    lab.hosts.reset([host.name])
+def sweep(name: str, whole: bool, log: Path) -> list[Outcome]:
+    """Crash a host at every point of its scenarios, or at a sample of them."""
+    host = Host(name)
+    lab.hosts.reset([name])
     host.snapshot("bare")
     outcomes = []
-    for scenario, data in (("bare", {}), ("change", CHANGE[major])):
-        before, log_file = scenario if scenario == "bare" else "converged", log / f"{host.name}.{scenario}"
-        run = pyinfra(host.name, program=CRASHING, env={"CRASH_LOG": str(log_file)}, data=data)
+    for number, scenario in enumerate(HOSTS[name]):
+        log_file = log / f"{name}.{scenario.name}"
+        run = runs(host, scenario, {"CRASH_LOG": str(log_file)})
         assert run.code == 0, run.output
         wanted = state(host)
-        if scenario == "bare":
+        if not number:
             host.snapshot("converged")
         actions = len(log_file.read_text().splitlines())
         points = [
-            Point(scenario, at, how) for at in range(1, actions + 1) for how in ("before", "close", "after")
+            Point(scenario.name, at, how)
+            for at in range(1, actions + 1)
+            for how in ("before", "close", "after")
         ]
         for point in points if whole else sample(points):
-            host.restore(before)
-            outcomes.append(Outcome(point, crash(host, point, data, wanted)))
-            print(
-                f"{host.name} {point.scenario} {point.at} {point.how}: {outcomes[-1].wrong or 'converged'}"[
-                    :300
-                ]
-            )
+            host.restore(scenario.start)
+            wrong = crash(host, scenario, point, wanted)
+            outcomes.append(Outcome(point, wrong))
+            print(f"{name} {point.scenario} {point.at} {point.how}: {wrong or 'converged'}"[:300])
         host.restore("converged")
     return outcomes
+
+
+def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry: bool = False) -> Run:
+    """Run a scenario's deploy; with ``env``, in the program that crashes."""
+    options = {"program": CRASHING, "env": env} if env else {}
+    return pyinfra(host.name, deploy=scenario.deploy, data=scenario.data, dry=dry, **options)
 
 
 def sample(points: list[Point]) -> list[Point]:
@@ -95,33 +122,30 @@ def sample(points: list[Point]) -> list[Point]:
     ]
 
 
-def crash(host: Host, point: Point, data: dict[str, Any], wanted: dict[str, str]) -> str:
+def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) -> str:
     """Die at a point, run again, and return what is wrong then."""
-    env = {"CRASH_AT": str(point.at), "CRASH_HOW": point.how}
-    died = pyinfra(host.name, program=CRASHING, env=env, data=data)
+    died = runs(host, scenario, {"CRASH_AT": str(point.at), "CRASH_HOW": point.how})
     if died.code != -9:
         return f"did not die: {died.output}"
-    again = pyinfra(host.name, data=data)
+    again = runs(host, scenario)
     if again.code:
         return f"the next run failed: {again.output}"
     if wrong := difference(wanted, state(host)):
         return f"differs: {wrong}"
-    third = pyinfra(host.name, data=data, dry=True)
+    third = runs(host, scenario, dry=True)
     return f"a third run would change {third.changed}" if third.changed or third.code else ""
 
 
 def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     whole = request.config.getoption("--whole-sweep")
-    lab.hosts.up([f"el{major}-sweep" for major in RELEASES])
-    with ThreadPoolExecutor(len(RELEASES)) as pool:
-        results = dict(
-            zip(RELEASES, pool.map(lambda major: sweep(major, whole, tmp_path), RELEASES), strict=True)
-        )
-    lab.hosts.down([f"el{major}-sweep" for major in RELEASES])
-    outcomes = [(major, *outcome) for major, found in results.items() for outcome in found]
+    lab.hosts.up(HOSTS)
+    with ThreadPoolExecutor(len(HOSTS)) as pool:
+        found = list(pool.map(lambda name: sweep(name, whole, tmp_path), HOSTS))
+    lab.hosts.down(HOSTS)
+    outcomes = [(name, *outcome) for name, each in zip(HOSTS, found, strict=True) for outcome in each]
     bad = [outcome for outcome in outcomes if outcome[-1]]
     FIGURES.append(f"crash points converged {len(outcomes) - len(bad)}/{len(outcomes)}")
-    assert not bad, "\n\n".join(f"el{major} {point}: {wrong[:3000]}" for major, point, wrong in bad)
+    assert not bad, "\n\n".join(f"{name} {point}: {wrong[:3000]}" for name, point, wrong in bad)
 
 
 def test_sample_covers_every_action() -> None:
