@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from lab import network
-from lab.mirror import build, server
+from lab.mirror import build, golang, server
 from lab.system import LabError, fingerprint, lock, process_start, state_dir, write
 
 _PORT = 8080
@@ -58,7 +58,9 @@ def serve() -> None:
 
 
 def _start_server() -> subprocess.Popen[bytes]:
-    where = (network.gateway(), str(_PORT), str(build.tree()), str(files_dir()), _identity())
+    named = {"files": files_dir(), **golang.trees()}
+    trees = (str(build.tree()), *(f"{name}={root}" for name, root in named.items()))
+    where = (network.gateway(), str(_PORT), _identity(), *trees)
     with open(access_log(), "ab") as log, open(state_dir() / "server.log", "ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-I", server.__file__, *where],

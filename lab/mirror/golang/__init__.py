@@ -1,0 +1,47 @@
+"""Go's side of the mirror: downloads as go.dev has them; in trees of their own, apart from the packages."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.mirror.golang import toolchains
+from lab.mirror.golang.toolchains import Artifacts
+from lab.system import PACKAGE, building, fingerprint, lock, progress, put_in_place, state_dir, write
+
+_HERE = Path(__file__).parent
+
+
+def trees() -> dict[str, Path]:
+    """Return the directory behind each first part of a URL's path."""
+    return {"go": _folder("downloads") / "tree"}
+
+
+def ensure(*, force: bool = False) -> None:
+    """Build what is missing or made from other inputs than the present ones."""
+    code = (PACKAGE / "apt.py", _HERE / "toolchains.py")
+    _ensure("downloads", toolchains.build, fingerprint(*code), force=force)
+
+
+def artifacts() -> Artifacts:
+    """
+    Return digest and size of every Go download on the mirror, by version and kind (``src``, ``linux-amd64``).
+
+    ``artifacts()["1.24.4"]["src"]["sha256"]``
+    """
+    return toolchains.artifacts(trees()["go"])
+
+
+def _folder(part: str) -> Path:
+    return state_dir() / "golang" / part
+
+
+def _ensure(part: str, build: Callable[[Path], None], wanted: str, *, force: bool) -> None:
+    with lock(f"golang-{part}"):
+        stamp = _folder(part) / "fingerprint"
+        if not force and stamp.exists() and stamp.read_text() == wanted:
+            return
+        progress(f"mirror: Go {part}")
+        with building(f"golang-{part}") as folder:
+            build(folder / part / "tree")
+            write(folder / part / "fingerprint", wanted)
+            put_in_place(folder / part, _folder(part))
+        progress(f"mirror: Go {part} done")
