@@ -35,6 +35,19 @@ def _generate_ssh(key: Path, kind: str, comment: str) -> None:
     run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", key)
 
 
+def sumdb_key() -> Path:
+    """Return the private key, in a PEM file, that signs the lab's Go checksum database."""
+    key = state_dir() / "keys" / "sumdb.pem"
+    with lock("keys"):
+        if not key.exists():
+            fresh = key.with_suffix(".new")
+            fresh.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            run("openssl", "genpkey", "-algorithm", "ed25519", "-out", fresh)
+            fresh.chmod(0o600)
+            fresh.rename(key)
+    return key
+
+
 def gpg_home() -> Path:
     """Return the GnuPG directory that holds the secret signing keys."""
     return state_dir() / "keys" / "gpg"

@@ -22,6 +22,7 @@ TOOLS = (
     "createrepo_c",
     "modifyrepo_c",
     "gpg",
+    "openssl",
     "ip",
     "ssh",
     "ssh-keygen",

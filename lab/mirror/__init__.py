@@ -58,9 +58,7 @@ def serve() -> None:
 
 
 def _start_server() -> subprocess.Popen[bytes]:
-    named = {"files": files_dir(), **golang.trees()}
-    trees = (str(build.tree()), *(f"{name}={root}" for name, root in named.items()))
-    where = (network.gateway(), str(_PORT), _identity(), *trees)
+    where = (network.gateway(), str(_PORT), _identity(), *_trees())
     with open(access_log(), "ab") as log, open(state_dir() / "server.log", "ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-I", server.__file__, *where],
@@ -101,9 +99,14 @@ def _pid_file() -> Path:
     return state_dir() / "server.pid"
 
 
+def _trees() -> tuple[str, ...]:
+    named = {"files": files_dir(), **golang.trees()}
+    return (str(build.tree()), *(f"{name}={root}" for name, root in named.items()))
+
+
 def _identity() -> str:
     """Return what tells our running server from a stranger, and from one started by older code."""
-    return f"{build.tree()} {fingerprint(Path(server.__file__))}"
+    return f"{build.tree()} {fingerprint(Path(server.__file__), *_trees())}"
 
 
 def _answers() -> bool:

@@ -1,9 +1,10 @@
-"""Go's side of the mirror: downloads as go.dev has them; in trees of their own, apart from the packages."""
+"""Go's side of the mirror: downloads as go.dev has them, and modules; in trees apart from the packages."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.mirror.golang import toolchains
+from lab import keys
+from lab.mirror.golang import modules, sumdb, toolchains
 from lab.mirror.golang.toolchains import Artifacts
 from lab.system import PACKAGE, building, fingerprint, lock, progress, put_in_place, state_dir, write
 
@@ -12,13 +13,18 @@ _HERE = Path(__file__).parent
 
 def trees() -> dict[str, Path]:
     """Return the directory behind each first part of a URL's path."""
-    return {"go": _folder("downloads") / "tree"}
+    modules_tree = _folder("modules") / "tree"
+    proxies = {name: modules_tree / name for name in ("goproxy", "goproxy-tampered")}
+    return {"go": _folder("downloads") / "tree", **proxies}
 
 
 def ensure(*, force: bool = False) -> None:
     """Build what is missing or made from other inputs than the present ones."""
     code = (PACKAGE / "apt.py", _HERE / "toolchains.py")
     _ensure("downloads", toolchains.build, fingerprint(*code), force=force)
+    key = keys.sumdb_key()
+    code = (_HERE / "modules.py", _HERE / "sumdb.py")
+    _ensure("modules", lambda tree: modules.build(tree, key), fingerprint(*code, key), force=force)
 
 
 def artifacts() -> Artifacts:
@@ -28,6 +34,11 @@ def artifacts() -> Artifacts:
     ``artifacts()["1.24.4"]["src"]["sha256"]``
     """
     return toolchains.artifacts(trees()["go"])
+
+
+def sumdb_verifier() -> str:
+    """Return the key of the checksum database behind ``<mirror>/goproxy``, as GOSUMDB takes it."""
+    return sumdb.verifier(modules.SUMDB_NAME, sumdb.public_bytes(keys.sumdb_key()))
 
 
 def _folder(part: str) -> Path:
