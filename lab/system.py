@@ -23,6 +23,7 @@ TOOLS = (
     "modifyrepo_c",
     "gpg",
     "openssl",
+    "git",
     "ip",
     "ssh",
     "ssh-keygen",

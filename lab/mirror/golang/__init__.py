@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab import keys
-from lab.mirror.golang import modules, sumdb, toolchains
+from lab.mirror.golang import modules, private_module, sumdb, toolchains
+from lab.mirror.golang.private_module import Private
 from lab.mirror.golang.toolchains import Artifacts
 from lab.system import PACKAGE, building, fingerprint, lock, progress, put_in_place, state_dir, write
 
@@ -41,11 +42,18 @@ def sumdb_verifier() -> str:
     return sumdb.verifier(modules.SUMDB_NAME, sumdb.public_bytes(keys.sumdb_key()))
 
 
+def private() -> Private:
+    """Build and serve the private module, if it is not, and return how a host reaches it."""
+    repositories = _folder("private") / "tree"
+    _ensure("private", private_module.build, fingerprint(_HERE / "private_module.py"))
+    return private_module.serve(repositories)
+
+
 def _folder(part: str) -> Path:
     return state_dir() / "golang" / part
 
 
-def _ensure(part: str, build: Callable[[Path], None], wanted: str, *, force: bool) -> None:
+def _ensure(part: str, build: Callable[[Path], None], wanted: str, *, force: bool = False) -> None:
     with lock(f"golang-{part}"):
         stamp = _folder(part) / "fingerprint"
         if not force and stamp.exists() and stamp.read_text() == wanted:
