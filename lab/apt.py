@@ -2,12 +2,16 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from lab.system import LabError, run, state_dir, write
+from lab.system import LabError, progress, run, state_dir, write
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITES = ("bookworm", "trixie", "forky")
+# Of a version that is not the newest, the index may be there without the file.
+_GONE = re.compile(r"Can not find version|404 +Not Found")
+SOURCE_SUITES = ("trixie", "trixie-backports", "forky")
 
 
 def mirror() -> str:
@@ -42,6 +46,31 @@ def download(packages: dict[str, tuple[str, ...]]) -> dict[str, list[Path]]:
     return files
 
 
+def sources(packages: Iterable[str]) -> dict[str, Path]:
+    """
+    Return upstream's tarball of each source package, by the package as it was asked for.
+
+    What Debian's archive no longer has is left out.
+
+    + packages: exact versions, such as ``golang-1.24=1.24.4-1``
+    """
+    folder = state_dir() / "cache" / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = _prepare("apt-src", "deb-src", SOURCE_SUITES)
+    found = {}
+    for package in packages:
+        try:
+            printed = _get(config, config.parent, "--print-uris", "--tar-only", "source", package)
+            _get(config, folder, "--download-only", "--tar-only", "source", package)
+        except LabError as error:
+            if not _GONE.search(str(error)):
+                raise
+            progress(f"mirror: Debian's archive no longer has the source of {package}")
+            continue
+        found[package] = folder / re.findall(r"^'[^']+' (\S+)", printed, re.MULTILINE)[0]
+    return found
+
+
 def versions(suite: str, names: tuple[str, ...]) -> dict[str, str]:
     """Return upstream's version of each package in a suite, as last downloaded from the archive."""
     config = state_dir() / "cache" / "apt" / "apt.conf"
@@ -67,13 +96,13 @@ def _get(config: Path, folder: Path, *words: str) -> str:
     return run("apt-get", "-qq", *words, env={"APT_CONFIG": str(config)}, cwd=folder)
 
 
-def _prepare() -> Path:
-    root = state_dir() / "cache" / "apt"
+def _prepare(name: str = "apt", kind: str = "deb", suites: tuple[str, ...] = SUITES) -> Path:
+    root = state_dir() / "cache" / name
     for folder in ("lists/partial", "cache/archives/partial"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     uri = mirror()
     signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-    write(root / "sources.list", "".join(f"deb {signed}{uri} {suite} main\n" for suite in SUITES))
+    write(root / "sources.list", "".join(f"{kind} {signed}{uri} {suite} main\n" for suite in suites))
     config = root / "apt.conf"
     write(
         config,

@@ -1,8 +1,9 @@
 """The lab's keys: SSH for its hosts, OpenPGP for its packages; generated once, kept in the state dir."""
 
+import secrets
 from pathlib import Path
 
-from lab.system import lock, run, state_dir
+from lab.system import lock, run, state_dir, write
 
 DOCKER, DISTRO, STRANGER = "docker", "distro", "stranger"
 
@@ -33,6 +34,54 @@ def _generate_ssh(key: Path, kind: str, comment: str) -> None:
     key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key.unlink(missing_ok=True)
     run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", key)
+
+
+def sumdb_key() -> Path:
+    """Return the private key, in a PEM file, that signs the lab's Go checksum database."""
+    key = state_dir() / "keys" / "sumdb.pem"
+    with lock("keys"):
+        if not key.exists():
+            fresh = key.with_suffix(".new")
+            fresh.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            run("openssl", "genpkey", "-algorithm", "ed25519", "-out", fresh)
+            fresh.chmod(0o600)
+            fresh.rename(key)
+    return key
+
+
+def tls(name: str, address: str) -> Path:
+    """
+    Return the folder with a TLS server's files: ``ca.pem``, ``server.pem`` and ``server.key``.
+
+    + name: the server's host name
+    + address: the server's IP address
+    """
+    folder = state_dir() / "keys" / "tls"
+    with lock("keys"):
+        if not (folder / "server.pem").exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _certify(folder, "ca", "/CN=elforge lab CA", "basicConstraints=critical,CA:TRUE")
+            alternatives = f"subjectAltName=DNS:{name},IP:{address}"
+            signer = ("-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"))
+            _certify(folder, "server", f"/CN={name}", alternatives, *signer)
+    return folder
+
+
+def _certify(folder: Path, name: str, subject: str, extension: str, *signer: str) -> None:
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "3650")
+    fresh = folder / f"{name}.new"
+    files = ("-keyout", folder / f"{name}.key", "-out", fresh)
+    run("openssl", "req", "-x509", *kind, "-subj", subject, "-addext", extension, *signer, *files)
+    fresh.rename(folder / f"{name}.pem")
+
+
+def password(name: str) -> Path:
+    """Return the file, readable by root only, with a password of the lab's own."""
+    path = state_dir() / "keys" / f"{name}.password"
+    with lock("keys"):
+        if not path.exists():
+            write(path, secrets.token_urlsafe(18), 0o600)
+    return path
 
 
 def gpg_home() -> Path:

@@ -22,6 +22,8 @@ TOOLS = (
     "createrepo_c",
     "modifyrepo_c",
     "gpg",
+    "openssl",
+    "git",
     "ip",
     "ssh",
     "ssh-keygen",

@@ -54,6 +54,9 @@ def test_addresses_are_stable_and_never_given_twice() -> None:
         ("/faults/cut/files/go.tar.gz", ("cut", "/files/go.tar.gz")),
         ("/faults/html", ("html", "/")),
         ("/faults/slowly/x", (None, "/faults/slowly/x")),
+        ("/faults/altered/go/dl/x", ("altered", "/go/dl/x")),
+        ("/faults/altered/linux/centos/gpg", (None, "/faults/altered/linux/centos/gpg")),
+        ("/faults/down500/goproxy/x", ("down500", "/goproxy/x")),
     ],
 )
 def test_faulty_path_names_its_behaviour(path: str, expected: tuple[str | None, str]) -> None:
@@ -90,11 +93,14 @@ def test_only_the_trees_are_served(tmp_path: Path) -> None:
         (folder / "inside").write_text("x")
     (tmp_path / "secret").write_text("x")
     (tree / "link").symlink_to(tmp_path / "secret")
-    assert server.locate("/inside", tree, files) == tree / "inside"
-    assert server.locate("/files/inside", tree, files) == files / "inside"
-    assert server.locate("/../secret", tree, files) is None
-    assert server.locate("/link", tree, files) is None
-    assert server.locate("/absent", tree, files) is None
+    named = {"files": files}
+    assert server.locate("/inside", tree, named) == tree / "inside"
+    assert server.locate("/files/inside", tree, named) == files / "inside"
+    assert server.locate("/files", tree, named) == files
+    assert server.locate("/", tree, named) == tree
+    assert server.locate("/../secret", tree, named) is None
+    assert server.locate("/link", tree, named) is None
+    assert server.locate("/absent", tree, named) is None
 
 
 def test_small_spec_carries_every_relation() -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lab import keys
-from lab.mirror import engines, faults, rpms, stubs
+from lab.mirror import engines, faults, golang, rpms, stubs
 from lab.releases import ENGINES, RELEASES, Build, Release
 from lab.system import PACKAGE, building, fingerprint, lock, progress, put_in_place, state_dir, write
 
@@ -19,6 +19,7 @@ def tree() -> Path:
 
 def ensure(*, force: bool = False) -> None:
     """Build the mirror unless it is complete and made from the present inputs."""
+    golang.ensure(force=force)
     signers = [keys.public_key(name) for name in (keys.DOCKER, keys.DISTRO, keys.STRANGER)]
     wanted = fingerprint(*(PACKAGE / name for name in _CODE), *signers)
     with lock("mirror"):

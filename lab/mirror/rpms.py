@@ -36,6 +36,8 @@ class Rpm:
     obsoletes: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     modular: bool = False
+    post: str = ""
+    preun: str = ""
 
 
 def build_spec(spec: Path, out: Path, **macros: str) -> None:
@@ -86,9 +88,15 @@ def _subpackage(rpm: Rpm) -> str:
         *(("Obsoletes", item) for item in rpm.obsoletes),
     ]
     head = "".join(f"{name}: {value}\n" for name, value in fields)
+    scripts = "".join(
+        f"%{kind} -n {rpm.name}\n{text}\n"
+        for kind, text in (("post", rpm.post), ("preun", rpm.preun))
+        if text
+    )
     files = "".join(f"{_directive(path)}{path}\n" for path, _ in rpm.files)
     name = rpm.name
-    return f"%package -n {name}\n{head}%description -n {name}\nLab stand-in.\n%files -n {name}\n{files}"
+    described = f"%package -n {name}\n{head}%description -n {name}\nLab stand-in.\n"
+    return f"{described}{scripts}%files -n {name}\n{files}"
 
 
 def _directive(path: str) -> str:

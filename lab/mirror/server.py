@@ -1,46 +1,51 @@
 """The package mirror's web server, with the ways in which mirrors misbehave.
 
-Run in the background as a script of its own, ``server.py ADDRESS PORT TREE FILES IDENTITY``; every request
-becomes one line on stdout: ``time client method path status bytes``. ``/lab-identity`` answers with IDENTITY,
-unlogged.
+Run in the background as a script of its own, ``server.py ADDRESS PORT IDENTITY TREE NAME=TREE...``; what is
+below ``/NAME/`` comes from a tree of its own. Every request becomes one line on stdout: ``time client method
+path status bytes``. ``/lab-identity`` answers with IDENTITY, unlogged.
 """
 
 import re
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-BEHAVIOURS = ("slow", "html", "cut")
+BEHAVIOURS = ("slow", "html", "cut", "altered", "down500")
 
 IDENTITY_PATH = "/lab-identity"
 
 _PORTAL = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please log in.</body></html>\n"
-_TYPES = {".xml": "text/xml", ".rpm": "application/x-rpm", ".gz": "application/gzip", ".html": "text/html"}
+_TYPES = {".xml": "text/xml", ".rpm": "application/x-rpm", ".gz": "application/gzip", ".html": "text/html",
+          ".json": "application/json"}  # fmt: skip
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD from two directory trees."""
+    """Answers GET and HEAD from directory trees."""
 
     protocol_version = "HTTP/1.1"
     tree: Path
-    files: Path
+    named: Mapping[str, Path]
     identity: str
 
     def do_GET(self) -> None:
         """Answer with a file, a listing, or as the faulty path in the URL demands."""
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        behaviour, path = split_behaviour(path)
+        url = urllib.parse.urlsplit(self.path)
+        behaviour, path = split_behaviour(urllib.parse.unquote(url.path))
         if behaviour == "html":
             self._start(HTTPStatus.OK, len(_PORTAL), {"Content-Type": "text/html"})
             self._body(_PORTAL)
             return
-        found = locate(path, self.tree, self.files)
+        found = locate(path, self.tree, self.named)
+        if found and (document := index_document(found, url.query)):
+            found = document
         if path == IDENTITY_PATH:
             self._text(HTTPStatus.OK, self.identity)
+        elif behaviour == "down500":
+            self._text(HTTPStatus.INTERNAL_SERVER_ERROR, "this mirror is broken\n")
         elif found is None:
             self._text(HTTPStatus.NOT_FOUND, f"{path}: not on this mirror\n")
         elif found.is_dir():
@@ -78,7 +83,8 @@ class Handler(BaseHTTPRequestHandler):
         if behaviour == "cut":
             last = first + (last - first + 1) // 2 - 1
             self.close_connection = True
-        for chunk in read_span(path, first, last, 1 if behaviour == "slow" else 1 << 18):
+        wrong = path.stat().st_size // 2 if behaviour == "altered" else None
+        for chunk in read_span(path, first, last, 1 if behaviour == "slow" else 1 << 18, wrong):
             self.wfile.write(chunk)
             if behaviour == "slow":
                 time.sleep(1)
@@ -115,22 +121,34 @@ def split_behaviour(path: str) -> tuple[str | None, str]:
     if not match:
         return None, path
     rest = match[2] or "/"
+    if match[1] == "altered" and f"{rest}/".startswith("/linux/"):
+        return None, path  # a twin on disk, in which only the newest engine is wrong
     return match[1], f"/docker{rest}" if rest.startswith("/linux/") else rest
 
 
-def locate(path: str, tree: Path, files: Path) -> Path | None:
+def locate(path: str, tree: Path, named: Mapping[str, Path]) -> Path | None:
     """Return the file or directory a URL path means, or None; nothing outside of the trees is ever served."""
     parts = [part for part in path.split("/") if part]
     if ".." in parts:
         return None
-    root, rest = (files, parts[1:]) if parts[:1] == ["files"] else (tree, parts)
+    root, rest = (named[parts[0]], parts[1:]) if parts and parts[0] in named else (tree, parts)
     found = root.joinpath(*rest)
     return found if found.exists() and found.resolve().is_relative_to(root.resolve()) else None
 
 
+def index_document(folder: Path, query: str) -> Path | None:
+    """Return the JSON which go.dev's ``/dl/?mode=json`` stands for, where a directory has it."""
+    wanted = urllib.parse.parse_qs(query)
+    if wanted.get("mode") != ["json"]:
+        return None
+    document = folder / (".index-all.json" if wanted.get("include") == ["all"] else ".index.json")
+    return document if document.is_file() else None
+
+
 def listing(folder: Path) -> str:
-    """Return the names in a directory, one per line."""
-    return "".join(f"{item.name}{'/' if item.is_dir() else ''}\n" for item in sorted(folder.iterdir()))
+    """Return the names in a directory, one per line, without the hidden ones."""
+    items = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    return "".join(f"{item.name}{'/' if item.is_dir() else ''}\n" for item in items)
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
@@ -144,14 +162,20 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     return (first, last) if first <= last else None
 
 
-def read_span(path: Path, first: int, last: int, step: int) -> Iterator[bytes]:
-    """Yield the bytes from first to last in steps."""
+def read_span(path: Path, first: int, last: int, step: int, wrong: int | None = None) -> Iterator[bytes]:
+    """Yield the bytes from first to last in steps; the one at position ``wrong`` of the file is inverted."""
     with open(path, "rb") as handle:
         handle.seek(first)
-        left = last - first + 1
-        while left > 0 and (chunk := handle.read(min(step, left))):
-            left -= len(chunk)
-            yield chunk
+        while first <= last and (chunk := handle.read(min(step, last - first + 1))):
+            yield invert(chunk, wrong - first) if wrong is not None else chunk
+            first += len(chunk)
+
+
+def invert(chunk: bytes, position: int) -> bytes:
+    """Return the bytes with the one at a position inverted, if the position is within."""
+    if not 0 <= position < len(chunk):
+        return chunk
+    return chunk[:position] + bytes([chunk[position] ^ 0xFF]) + chunk[position + 1 :]
 
 
 class Server(ThreadingHTTPServer):
@@ -164,9 +188,10 @@ class Server(ThreadingHTTPServer):
         """Clients that hang up are part of the tests."""
 
 
-def main(address: str, port: str, tree: str, files: str, identity: str) -> None:
+def main(address: str, port: str, identity: str, tree: str, *named: str) -> None:
     """Serve until killed."""
-    Handler.tree, Handler.files, Handler.identity = Path(tree), Path(files), identity
+    Handler.tree, Handler.identity = Path(tree), identity
+    Handler.named = {name: Path(root) for name, _, root in (item.partition("=") for item in named)}
     Server((address, int(port)), Handler).serve_forever()
 
 

@@ -18,6 +18,8 @@ _DNF_PLUGINS = "/usr/lib/python3/dist-packages/dnf-plugins"
 
 MODULES = {8: PACKAGE / "specs" / "modules-el8.yaml"}
 
+_GOLANG_FROM_EPEL = 7  # the other releases have it in AppStream
+
 _MODULE = "module_el8.5.0+1004+c00a74f5"
 
 
@@ -29,7 +31,36 @@ def vault(major: int) -> dict[str, list[Rpm]]:
 
 def epel(major: int) -> list[Rpm]:
     """Return the packages of EPEL for a release."""
-    return [Rpm("htop", "3.2.1", f"1.el{major}"), Rpm("jq", "1.6", f"2.el{major}")]
+    tools = [Rpm("htop", "3.2.1", f"1.el{major}"), Rpm("jq", "1.6", f"2.el{major}")]
+    return tools + _golang(major) if major == _GOLANG_FROM_EPEL else tools
+
+
+def _golang(major: int) -> list[Rpm]:
+    """Return the distribution's Go, which takes ``/usr/bin/go`` and knows its version only."""
+    version, release, root = "1.20.12", f"1.el{major}", "/usr/lib/golang"
+    go = (
+        f'#!/bin/sh\n[ "$1" = version ] && exec echo "go version go{version} (Red Hat {version}-{release})'
+        ' linux/amd64"\necho "$0: a stand-in" >&2\nexit 2\n'
+    )
+    # As in Fedora's golang.spec.
+    post = (
+        f"update-alternatives --install /usr/bin/go go {root}/bin/go 90 "
+        f"--slave /usr/bin/gofmt gofmt {root}/bin/gofmt"
+    )
+    preun = f"if [ $1 = 0 ]; then update-alternatives --remove go {root}/bin/go; fi"
+    files = ((f"{root}/bin/go", go), (f"{root}/bin/gofmt", "#!/bin/sh\nexec cat\n"))
+    return [
+        Rpm("golang", version, release, requires=(f"golang-bin = {version}-{release}",)),
+        Rpm("golang-bin", version, release, requires=("golang",), files=files, post=post, preun=preun),
+    ]
+
+
+def _devtoolset() -> Rpm:
+    """Return SCL's newer compiler; its g++ is the same gcc, there being no other."""
+    program = f'#!/bin/sh\nexec {HIDDEN}/gcc "$@"\n'
+    names = ("gcc", "g++", "cc", "c++")
+    files = tuple((f"/opt/rh/devtoolset-11/root/usr/bin/{name}", program) for name in names)
+    return Rpm("devtoolset-11-gcc", "11.2.1", "9.1.el7", files=files)
 
 
 def _programs(major: int) -> dict[str, Rpm]:
@@ -95,6 +126,7 @@ def _el7() -> dict[str, list[Rpm]]:
     return {
         "vault/7.9.2009/os/x86_64": [
             *programs.values(),
+            Rpm("glibc-devel", "2.17", "317.el7"),
             Rpm("libcgroup", "0.41", "21.el7"),
             Rpm("libseccomp", "2.3.1", "4.el7"),
             Rpm("chrony", "3.4", "1.el7"),
@@ -104,6 +136,7 @@ def _el7() -> dict[str, list[Rpm]]:
                 "yum-plugin-versionlock", "1.1.31", "54.el7_8", "/etc/yum/pluginconf.d/versionlock.list"
             ),
         ],
+        "vault/7.9.2009/sclo/x86_64/rh": [_devtoolset()],
         "vault/7.9.2009/updates/x86_64": [Rpm("tzdata", "2024a", "1.el7")],
         "vault/7.9.2009/extras/x86_64": [
             Rpm("container-selinux", "2.119.2", "1.911c772.el7_8", epoch=2),
@@ -129,6 +162,7 @@ def _el8() -> dict[str, list[Rpm]]:
         f"{base}/BaseOS/x86_64/os": [
             selinux,
             programs.pop("make"),
+            Rpm("glibc-devel", "2.28", "164.el8"),
             Rpm("libcgroup", "0.41", "19.el8"),
             Rpm("libseccomp", "2.5.1", "1.el8"),
             Rpm("chrony", "4.1", "1.el8"),
@@ -139,7 +173,7 @@ def _el8() -> dict[str, list[Rpm]]:
                 "python3-dnf-plugin-versionlock", "4.0.21", "3.el8", "/etc/dnf/plugins/versionlock.list"
             ),
         ],
-        f"{base}/AppStream/x86_64/os": [*programs.values(), *_container_tools()],
+        f"{base}/AppStream/x86_64/os": [*programs.values(), *_golang(8), *_container_tools()],
         f"{base}/PowerTools/x86_64/os": [Rpm("libcgroup-devel", "0.41", "19.el8")],
         f"{base}/extras/x86_64/os": [_epel_release(8, "8", "11.el8")],
     }
@@ -190,6 +224,8 @@ def _el9() -> dict[str, list[Rpm]]:
         ],
         f"{base}/AppStream/x86_64/os": [
             *programs.values(),
+            *_golang(9),
+            Rpm("glibc-devel", "2.34", "168.el9"),
             Rpm("container-selinux", "2.235.0", "1.el9", epoch=4),
             Rpm("slirp4netns", "1.3.2", "1.el9"),
             Rpm("fuse-overlayfs", "1.14", "1.el9"),
