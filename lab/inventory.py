@@ -4,6 +4,7 @@ from typing import Any
 
 from lab import keys, mirror
 from lab.hosts import DEFAULT_USER, Host
+from lab.mirror import golang
 from lab.system import known_hosts
 
 
@@ -40,4 +41,7 @@ def mirrors() -> dict[str, Any]:
         "docker_repo_url": f"{url}/docker/linux",
         "docker_insecure_mirror": True,
         "docker_fingerprint": keys.key_fingerprint(),
+        "go_download_urls": [f"{url}/go/dl"],
+        "go_insecure_mirror": True,
+        "go_artifacts": golang.artifacts(),
     }
