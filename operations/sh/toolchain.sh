@@ -146,11 +146,11 @@ share_policy() {
 record() {
     chown -R root:root "$tree"
     chmod -R u+w,go-w,a+rX "$tree"
-    (cd "$tree" && find . -type f ! -name '.elforge*' -print0 | sort -z | xargs -0 sha256sum >.elforge.manifest)
+    (cd "$tree" && find . -type f ! -name '.elforge*' -print0 | sort -z | xargs -0 sha256sum >.elforge-manifest)
     seal=$(cd "$tree" && seal)
-    printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/.elforge.manifest")" "$seal" \
+    printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/.elforge-manifest")" "$seal" \
         >"$tree/.elforge"
-    chmod 644 "$tree/.elforge" "$tree/.elforge.manifest"
+    chmod 644 "$tree/.elforge" "$tree/.elforge-manifest"
 }
 
 seal() { stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64; }
@@ -193,7 +193,7 @@ archive)
     chown root "${archive%/*}" "$archive"
     [ "$(digest "$archive")" = "$sha" ] || die "$name: the archive did not arrive whole"
     unpack "$archive" "$work/new"
-    (cd "$tree" && sha256sum --quiet -c .elforge.manifest) || die "$name: the archive's files differ from its list"
+    (cd "$tree" && sha256sum --quiet -c .elforge-manifest) || die "$name: the archive's files differ from its list"
     ;;
 *)
     # shellcheck disable=SC2086
