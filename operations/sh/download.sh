@@ -9,13 +9,25 @@ what() {
     esac
 }
 
+transfer() {
+    curl -fsSL --retry 3 --connect-timeout 15 --speed-limit 1000 --speed-time 30 \
+        -C - -o "$1" "$2" 2>"$1.err" 9>&-
+}
+
+# What came of a broken download is gone on with, unless the server cannot do that (curl's 33): then from the start.
+get() {
+    transfer "$1" "$2" || {
+        [ $? = 33 ] || return 1
+        rm -f "$1"
+        transfer "$1" "$2"
+    }
+}
+
 download() {
     part=$1 sha=$2 size=$3
     shift 3
     for url in "$@"; do
-        # -C - goes on where a broken download stopped; a server that cannot do so starts again.
-        if curl -fsSL --retry 3 --connect-timeout 15 --speed-limit 1000 --speed-time 30 \
-            -C - -o "$part" "$url" 2>"$part.err" 9>&-; then
+        if get "$part" "$url"; then
             got=$(digest "$part")
             if [ "$got" = "$sha" ]; then
                 rm -f "$part.err"
