@@ -56,7 +56,7 @@ def tls(name: str, address: str) -> Path:
     + name: the server's host name
     + address: the server's IP address
     """
-    folder = state_dir() / "keys" / "tls"
+    folder = state_dir() / "keys" / f"tls-{address}"
     with lock("keys"):
         if not (folder / "server.pem").exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -51,6 +51,7 @@ def test_same_content_becomes_the_same_bytes(tmp_path: Path) -> None:
     for name, order in (("a", names), ("b", tuple(reversed(names)))):
         toolchains.repack(_wheel(tmp_path / f"{name}.whl", order), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes()[4:8] == bytes(4), "the time of packing"
 
 
 def _downloads(folder: Path) -> list[toolchains.File]:

@@ -113,6 +113,8 @@ def test_small_spec_carries_every_relation() -> None:
         provides=("docker",),
         conflicts=("docker-ce",),
         files=(("/usr/bin/docker", "x"), ("/etc/a.conf", "y")),
+        post="echo installed",
+        preun="echo removed",
     )
     spec = rpms.small_spec([rpm], Path("/sources"))
     for line in (
@@ -126,6 +128,8 @@ def test_small_spec_carries_every_relation() -> None:
         "/usr/bin/docker",
         "%config(noreplace) /etc/a.conf",
         "cp -a /sources/0/. %{buildroot}/",
+        "%post -n podman-docker\necho installed",
+        "%preun -n podman-docker\necho removed",
     ):
         assert f"\n{line}\n" in spec
 
