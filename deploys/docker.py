@@ -9,18 +9,20 @@ from pydantic import Field, StringConstraints
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.daemon import dockerd_flags
-from deploys.daemon_options import DaemonOptions
+from deploys.options import Options
 from deploys.release import Release
 from deploys.urls import bad_urls
-from facts.docker import DAEMON_JSON
 from facts.release import Machine
 from facts.unit import RECORDS
 from operations import accounts, files, rpm, unit
 from operations import docker as engine
-from operations.docker import DATA_ROOT, UNIT, Wanted
+from operations.docker import DATA_ROOT, UNIT
 from operations.script import snippet
 from operations.template import rendered
+from pure.accounts import NAME
+from pure.daemon import DAEMON_JSON, dockerd_flags
+from pure.daemon_options import DaemonOptions
+from pure.engine import Wanted
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
 PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
@@ -75,7 +77,7 @@ EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
 
 
-class DockerOptions(DaemonOptions):
+class DockerOptions(DaemonOptions, Options):
     """Options of the docker deploy; those of daemon.json are in DaemonOptions."""
 
     namespace: ClassVar[str] = "docker_"
@@ -111,7 +113,7 @@ class DockerOptions(DaemonOptions):
     conflicts: Literal["refuse", "remove"] = Field(
         "refuse", description="what to do about podman, runc and old Docker packages that are in the way"
     )
-    users: list[Annotated[str, StringConstraints(pattern=rf"^{accounts.NAME.pattern}$")]] = Field(
+    users: list[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]] = Field(
         [], description="existing users who may use the socket, which is as good as being root"
     )
     daemon_merge: bool = Field(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deploys.daemon import GONE, RELOADABLE, SINCE, Engine, render
-from deploys.daemon_options import DaemonOptions
+from deploys.docker import DockerOptions
 from deploys.options import problems
+from pure.daemon import GONE, RELOADABLE, SINCE, Engine, render
+from pure.daemon_options import DaemonOptions
 
 DISK = 100 * 2**30
 
@@ -134,7 +135,7 @@ DISK = 100 * 2**30
     ],
 )  # fmt: skip
 def test_refused(data, line):
-    assert problems("h", data, [DaemonOptions]) == [f"h: {line}"]
+    assert problems("h", data, [DockerOptions]) == [f"h: {line}"]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from deploys.options import Options
-from operations import accounts
+from pure.accounts import NAME
 
 # Units are binary, as the engine reads them (go-units RAMInBytes): 1GB = 1024^3 bytes.
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -314,10 +313,8 @@ def ordered_spaces(reserved: str | None, cap: str | None, disk: int | None = Non
         raise ValueError(f"reserved_space {reserved} is above max_used_space {cap}")
 
 
-class DaemonOptions(Options):
+class DaemonOptions(Nested):
     """What daemon.json says; a field of None is not written. `docker_log_opts` becomes `log-opts`."""
-
-    namespace: ClassVar[str] = "docker_"
 
     # Logs
     log_driver: Literal[
@@ -532,8 +529,8 @@ class DaemonOptions(Options):
     ) = Field(
         default=None, description="Feature switches, true or false; BuildKit is always on and not among them."
     )
-    group: Annotated[str, grammar(accounts.NAME.pattern, "the name of a group, in lower case")] | None = (
-        Field(default=None, description="Group that owns the socket.")
+    group: Annotated[str, grammar(NAME.pattern, "the name of a group, in lower case")] | None = Field(
+        default=None, description="Group that owns the socket."
     )
     hosts: Annotated[list[Annotated[str, AfterValidator(_listener)]], Unique] | None = Field(
         default=None,
@@ -581,7 +578,7 @@ class DaemonOptions(Options):
     tlskey: HostPath | None = Field(default=None, description="Path of the engine's private key.")
 
     def contradictions(self) -> Iterator[str]:
-        """Yield what is wrong between options."""
+        """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
         yield from filter(None, (check(self) for check in CHECKS))
 
 
