@@ -30,7 +30,6 @@ PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-pl
 ALL_PACKAGES = [*PACKAGES, "docker-ce-rootless-extras"]
 # Ours, beside a docker-ce.repo that somebody may have pointed at a mirror.
 REPOSITORY = "elforge-docker-ce"
-REPOSITORY_FILE = f"/etc/yum.repos.d/{REPOSITORY}.repo"
 KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker"
 UNITS = [UNIT, "docker.socket", "containerd.service"]
 
@@ -168,7 +167,6 @@ def _install(options: DockerOptions, wanted: Wanted, release: Release, distribut
         title=f"Docker CE {options.channel}",
         baseurl=[f"{root}/{release.major}/$basearch/{options.channel}"],
         gpgkey=f"file://{KEY}",
-        path=REPOSITORY_FILE,
     )
     locked = options.lock and options.version is not None
     if locked:
@@ -231,7 +229,7 @@ def _remove(options: DockerOptions, wanted: Wanted, release: Release) -> None:
         unit.dropin(name=f"Remove {file}", unit=UNIT, file=file, content="", present=False)
     engine.configure(name="Take our settings out of daemon.json", wanted=wanted)
     engine.remember(name="Forget which settings are ours", wanted=wanted)
-    files.absent(name="Remove Docker's repository", path=REPOSITORY_FILE)
+    files.absent(name="Remove Docker's repository", path=rpm.repository_file(REPOSITORY))
     rpm.key(
         name="Forget Docker's key",
         url=options.repo_url,

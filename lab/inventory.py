@@ -38,6 +38,7 @@ def mirrors() -> dict[str, Any]:
         "base_vault_urls": [f"{url}/vault"],
         "base_stream_urls": [f"{url}/stream"],
         "base_insecure_mirror": True,
+        "base_epel_urls": [f"{url}/epel/{name}/$basearch"],
         "docker_repo_url": f"{url}/docker/linux",
         "docker_insecure_mirror": True,
         "docker_fingerprint": keys.key_fingerprint(),
