@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INVENTORY ?= inventory.py
+LAB := $(or $(ELFORGE_LAB_DIR),/var/lib/elforge-lab)
 export PYINFRA_PROGRESS := off
 # What runs beside each other: each has lab hosts of its own.
 SUITES := test-lab test-faults test-sweep
@@ -56,6 +57,8 @@ docs: $(VENV)/done ## Write docs/options.md from the models
 
 clean: ## Stop the lab and remove what make has made here; images and mirror stay
 	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi
+	@if [ -d $(LAB) ]; then echo "$(LAB) still holds $$(du -sh $(LAB) 2>/dev/null | cut -f 1)" \
+		"(disks, images, mirror); as root, with the lab down: rm -r --one-file-system $(LAB)"; fi
 	rm -rf $(VENV) $(SUITES:=.log) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 system:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -21,7 +21,7 @@ from operations.script import snippet
 from operations.template import rendered
 from pure.accounts import NAME
 from pure.daemon import DAEMON_JSON, dockerd_flags
-from pure.daemon_options import DaemonOptions
+from pure.daemon_options import DaemonOptions, grammar
 from pure.engine import Wanted
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
@@ -73,7 +73,10 @@ NEWEST = {
 }
 EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
 
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
+Version = Annotated[str, grammar(r"[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?", "a version such as 26.1.5 or 26.1")]
+Fingerprint = Annotated[str, grammar(r"[0-9A-F]{40}", "40 upper-case hexadecimal digits without spaces")]
+Repository = Annotated[str, grammar(r"[A-Za-z0-9._*?-]+", "a glob pattern of repository ids, such as rhel-*")]
+User = Annotated[str, grammar(NAME.pattern, "the name of a user, in lower case")]
 
 
 class DockerOptions(DaemonOptions, Options):
@@ -100,19 +103,19 @@ class DockerOptions(DaemonOptions, Options):
     distribution: Literal["centos", "rhel"] | None = Field(
         None, description="whose repository to use; None: the one that fits the host"
     )
-    repositories: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?-]+$")]] = Field(
+    repositories: list[Repository] = Field(
         [],
         description="glob patterns of more repositories that Docker's dependencies may come from, "
         "where yours do not have the names of CentOS, its clones, RHEL or Oracle",
     )
     channel: Literal["stable", "test"] = Field("stable", description="channel of the repository")
-    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")] = Field(
+    fingerprint: Fingerprint = Field(
         "060A61C51B558A7F742B77AAC52FEB6B621E9F35", description="fingerprint of the repository's key"
     )
     conflicts: Literal["refuse", "remove"] = Field(
         "refuse", description="what to do about podman, runc and old Docker packages that are in the way"
     )
-    users: list[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]] = Field(
+    users: list[User] = Field(
         [], description="existing users who may use the socket, which is as good as being root"
     )
     daemon_merge: bool = Field(

@@ -109,6 +109,18 @@ def _mirror(text: str) -> str:
     return _ported(text, url.netloc)
 
 
+def _proxy(text: str) -> str:
+    if "@" in text:
+        raise ValueError(
+            "must be without user name or password: docker info shows them to every user of Docker"
+        )
+    url = rf"(https?|socks5h?)://(({HOSTNAME}|\[[0-9A-Fa-f:]+\])(:\d{{1,5}})?)/?"
+    match = re.fullmatch(url, text)
+    if match is None:
+        raise ValueError("should look like http://proxy.lan:3128; https, socks5 and socks5h work, too")
+    return _ported(text, match[2])
+
+
 def _registry(text: str) -> str:
     if "://" in text:
         raise ValueError("must be HOST, HOST:PORT or a network, without http:// or https://")
@@ -178,13 +190,7 @@ Slug = Annotated[str, grammar(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower case lett
 Pair = Annotated[str, grammar(r"[A-Za-z0-9][A-Za-z0-9._-]*=[A-Za-z0-9._:/@%+,-]+", "key=value")]
 Domain = Annotated[str, grammar(rf"{HOSTNAME}\.?|\.", "a domain name")]
 Text = Annotated[str, grammar(r"[ -~]*", "printable ASCII")]
-ProxyUrl = Annotated[
-    str,
-    grammar(
-        rf"(https?|socks5h?)://({HOSTNAME}|\[[0-9A-Fa-f:]+\])(:\d{{1,5}})?/?",
-        "http://HOST:PORT without user name or password: every user of the host can read daemon.json",
-    ),
-]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[int, Field(ge=0)]
 Unique = AfterValidator(_unique)

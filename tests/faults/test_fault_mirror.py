@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from lab import mirror
 from lab.hosts import Host
 from tests.faults.drill import BARE, OLD, converged, on, refused, root, twin
+from tests.faults.expired import repository
 from tests.runner import pyinfra
 
 UPGRADE = {"docker_version": "28.5"}
@@ -96,4 +98,14 @@ def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> N
 @on("el9-f", start=BARE)
 def test_h19_a_captive_portal_is_no_key(host: Host) -> None:
     refused(host, "does not hold exactly one key block", "not imported", untouched=False, data=twin("html"))
+    converged(host)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h19_an_expired_key_is_not_imported(host: Host, tmp_path: Path) -> None:
+    keys = root(host, "rpm -q gpg-pubkey || true")
+    data = repository(tmp_path, host.release.major)
+    refused(host, data["docker_fingerprint"], "expired on 2020-01-02", untouched=False, data=data)
+    assert root(host, "rpm -q gpg-pubkey || true") == keys
+    assert nothing_installed(host)
     converged(host)
