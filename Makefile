@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INVENTORY ?= inventory.py
+LAB := $(or $(ELFORGE_LAB_DIR),/var/lib/elforge-lab)
 export PYINFRA_PROGRESS := off
+# What runs beside each other: each has lab hosts of its own.
+SUITES := test-lab test-faults test-sweep
 
-.PHONY: help demo test check lab sweep test-real bench lock golock docs clean system
+.PHONY: help demo test check lab sweep test-real bench lock golock docs clean system $(SUITES)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,10 +18,16 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker build hosts
 	$(BIN)/python -m lab up
 	$(BIN)/python -m tools.demo
 
-test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance
+test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
 	$(BIN)/python -m lab up
 	$(BIN)/python -m tools.real inventory.py
-	$(BIN)/pytest tests/lab tests/faults tests/sweep
+	$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SUITES)) $(SUITES)
+
+$(SUITES): test-%: $(VENV)/done system
+	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pytest -v -p no:cacheprovider $(CAPTURE) tests/$* 2>&1 \
+		| tee $@.log | sed -u 's/^/$*: /'
+# Its progress is what it prints.
+test-sweep: CAPTURE := --capture=no
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root, seconds
 	$(BIN)/ruff check .
@@ -48,7 +57,9 @@ docs: $(VENV)/done ## Write docs/options.md from the models
 
 clean: ## Stop the lab and remove what make has made here; images and mirror stay
 	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@if [ -d $(LAB) ]; then echo "$(LAB) still holds $$(du -sh $(LAB) 2>/dev/null | cut -f 1)" \
+		"(disks, images, mirror); as root, with the lab down: rm -r --one-file-system $(LAB)"; fi
+	rm -rf $(VENV) $(SUITES:=.log) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 system:
 	@tools/system.sh

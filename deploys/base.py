@@ -54,7 +54,9 @@ class BaseOptions(Options):
         False, description="allow http:// in the URLs above; packages are still checked by signature"
     )
     epel: bool = Field(False, description="whether to add EPEL")
-    epel_urls: list[str] = Field([], description="mirrors of EPEL; empty: the project's own server")
+    epel_urls: list[str] = Field(
+        [], description="mirrors of EPEL, {major} stands for the release; empty: the project's own server"
+    )
     epel_key_url: str = Field(
         "https://dl.fedoraproject.org/pub/epel/RPM-GPG-KEY-EPEL-{major}",
         description="where EPEL's key is; {major} stands for the release",
@@ -77,14 +79,15 @@ class BaseOptions(Options):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
-        for field in ("vault_urls", "stream_urls", "epel_urls"):
+        for field in ("vault_urls", "stream_urls"):
             urls = getattr(self, field)
             yield from bad_urls(f"base_{field}", urls, self.insecure_mirror, "base_insecure_mirror")
-        url = self.epel_key_url.replace("{major}", "9")
-        if re.search("[{}]", url):
-            yield "base_epel_key_url: nothing but {major} may stand in braces"
-        else:
-            yield from bad_urls("base_epel_key_url", [url], self.insecure_mirror, "base_insecure_mirror")
+        for field, texts in (("epel_urls", self.epel_urls), ("epel_key_url", [self.epel_key_url])):
+            urls = [_of_release(text, 9) for text in texts]
+            if any(re.search("[{}]", url) for url in urls):
+                yield f"base_{field}: nothing but {{major}} may stand in braces"
+            else:
+                yield from bad_urls(f"base_{field}", urls, self.insecure_mirror, "base_insecure_mirror")
 
 
 @deploy("Base")
@@ -113,7 +116,7 @@ def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
     path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-{release.major}"
     rpm.key(
         name="Trust EPEL's key",
-        url=options.epel_key_url.replace("{major}", str(release.major)),
+        url=_of_release(options.epel_key_url, release.major),
         fingerprint=options.epel_fingerprint or EPEL_FINGERPRINT[release.major],
         path=path,
     )
@@ -121,6 +124,11 @@ def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
         name="Add EPEL",
         repo="epel",
         title="Extra Packages for Enterprise Linux",
-        baseurl=options.epel_urls or [epel_url(release.major, machine)],
+        baseurl=[_of_release(url, release.major) for url in options.epel_urls]
+        or [epel_url(release.major, machine)],
         gpgkey=f"file://{path}",
     )
+
+
+def _of_release(url: str, major: int) -> str:
+    return url.replace("{major}", str(major))

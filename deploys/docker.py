@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.daemon import dockerd_flags
-from deploys.daemon_options import DaemonOptions
+from deploys.options import Options
 from deploys.release import Release
 from deploys.urls import bad_urls
-from facts.docker import DAEMON_JSON
 from facts.release import Machine
 from facts.unit import RECORDS
 from operations import accounts, files, rpm, unit
 from operations import docker as engine
-from operations.docker import DATA_ROOT, UNIT, Wanted
+from operations.docker import DATA_ROOT, UNIT
 from operations.script import snippet
 from operations.template import rendered
+from pure.accounts import NAME
+from pure.daemon import DAEMON_JSON, dockerd_flags
+from pure.daemon_options import DaemonOptions, grammar
+from pure.engine import Wanted
 
 ENGINE = ["docker-ce", "docker-ce-cli"]
 PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
@@ -28,7 +30,6 @@ PACKAGES = [*ENGINE, "containerd.io", "docker-buildx-plugin", "docker-compose-pl
 ALL_PACKAGES = [*PACKAGES, "docker-ce-rootless-extras"]
 # Ours, beside a docker-ce.repo that somebody may have pointed at a mirror.
 REPOSITORY = "elforge-docker-ce"
-REPOSITORY_FILE = f"/etc/yum.repos.d/{REPOSITORY}.repo"
 KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker"
 UNITS = [UNIT, "docker.socket", "containerd.service"]
 
@@ -72,10 +73,13 @@ NEWEST = {
 }
 EVIDENCE, HOSTS = "elforge-evidence.conf", "elforge-hosts.conf"
 
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?$")]
+Version = Annotated[str, grammar(r"[0-9]{2}\.[0-9]{1,2}(\.[0-9]{1,2})?", "a version such as 26.1.5 or 26.1")]
+Fingerprint = Annotated[str, grammar(r"[0-9A-F]{40}", "40 upper-case hexadecimal digits without spaces")]
+Repository = Annotated[str, grammar(r"[A-Za-z0-9._*?-]+", "a glob pattern of repository ids, such as rhel-*")]
+User = Annotated[str, grammar(NAME.pattern, "the name of a user, in lower case")]
 
 
-class DockerOptions(DaemonOptions):
+class DockerOptions(DaemonOptions, Options):
     """Options of the docker deploy; those of daemon.json are in DaemonOptions."""
 
     namespace: ClassVar[str] = "docker_"
@@ -99,19 +103,19 @@ class DockerOptions(DaemonOptions):
     distribution: Literal["centos", "rhel"] | None = Field(
         None, description="whose repository to use; None: the one that fits the host"
     )
-    repositories: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*?-]+$")]] = Field(
+    repositories: list[Repository] = Field(
         [],
         description="glob patterns of more repositories that Docker's dependencies may come from, "
         "where yours do not have the names of CentOS, its clones, RHEL or Oracle",
     )
     channel: Literal["stable", "test"] = Field("stable", description="channel of the repository")
-    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")] = Field(
+    fingerprint: Fingerprint = Field(
         "060A61C51B558A7F742B77AAC52FEB6B621E9F35", description="fingerprint of the repository's key"
     )
     conflicts: Literal["refuse", "remove"] = Field(
         "refuse", description="what to do about podman, runc and old Docker packages that are in the way"
     )
-    users: list[Annotated[str, StringConstraints(pattern=rf"^{accounts.NAME.pattern}$")]] = Field(
+    users: list[User] = Field(
         [], description="existing users who may use the socket, which is as good as being root"
     )
     daemon_merge: bool = Field(
@@ -166,7 +170,6 @@ def _install(options: DockerOptions, wanted: Wanted, release: Release, distribut
         title=f"Docker CE {options.channel}",
         baseurl=[f"{root}/{release.major}/$basearch/{options.channel}"],
         gpgkey=f"file://{KEY}",
-        path=REPOSITORY_FILE,
     )
     locked = options.lock and options.version is not None
     if locked:
@@ -229,7 +232,7 @@ def _remove(options: DockerOptions, wanted: Wanted, release: Release) -> None:
         unit.dropin(name=f"Remove {file}", unit=UNIT, file=file, content="", present=False)
     engine.configure(name="Take our settings out of daemon.json", wanted=wanted)
     engine.remember(name="Forget which settings are ours", wanted=wanted)
-    files.absent(name="Remove Docker's repository", path=REPOSITORY_FILE)
+    files.absent(name="Remove Docker's repository", path=rpm.repository_file(REPOSITORY))
     rpm.key(
         name="Forget Docker's key",
         url=options.repo_url,

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
+from pure.daemon import DAEMON_JSON
+from pure.engine import DockerState
 
-DAEMON_JSON = "/etc/docker/daemon.json"
 TASKS = "/run/containerd/io.containerd.runtime.v2.task"
 # What we wrote there last, so that a setting that is no longer wanted can be told from an admin's own.
 MANAGED_JSON = "/var/lib/elforge/docker/daemon.json"
-
-
-@dataclass(frozen=True)
-class DockerState:
-    """What decides the configuration of an engine on a host."""
-
-    version: str  # of the installed docker-ce, "" when there is none
-    daemon_json: str | None
-    managed_json: str | None
-    disk: int  # size in bytes of the disk that holds data-root
-    routes: list[tuple[str, str]]  # network and device
-    containers: int  # that run now
-    storages: list[str]  # existing directories with containers of Docker or podman
-
-    def to_json(self) -> dict[str, Any]:
-        """Let ``pyinfra inventory.py fact`` print it."""
-        return asdict(self)
 
 
 class DockerHost(FactBase[DockerState]):

@@ -56,7 +56,7 @@ class HostInfo:
 
 
 @dataclass
-class _Disk:
+class Disk:
     """What a host's disk is made of; kept in ``host.json``.
 
     ``image`` and ``layers`` are directories below the host's own upper one, the topmost first; ``snapshots``
@@ -85,7 +85,7 @@ class Host:
     def address(self) -> str:
         """The host's IPv4 address; known before the host was ever up."""
         try:
-            return self._disk().address
+            return self.disk().address
         except LabError:
             return network.choose_address(self.name, {host.address for host in known()})
 
@@ -93,7 +93,7 @@ class Host:
     def image(self) -> list[Path]:
         """The directories of the image which the host was made from; none if it was never up."""
         try:
-            return [Path(layer) for layer in self._disk().image]
+            return [Path(layer) for layer in self.disk().image]
         except LabError:
             return []
 
@@ -183,7 +183,7 @@ class Host:
         with lock(f"host-{self.name}"):
             self._power_off()
             unmount_below(self.folder)
-            disk = self._disk()
+            disk = self.disk()
             layer = f"{time.time_ns():x}"
             (self.folder / "layers").mkdir(exist_ok=True)
             (self.folder / "upper").rename(self.folder / "layers" / layer)
@@ -196,7 +196,7 @@ class Host:
     def restore(self, name: str) -> None:
         """Put the disk back to what it was at a snapshot, and boot it."""
         with lock(f"host-{self.name}"):
-            disk = self._disk()
+            disk = self.disk()
             if name not in disk.snapshots:
                 raise LabError(f"{self.name} has no snapshot {name!r}")
             self._kill()
@@ -220,19 +220,20 @@ class Host:
     def _machine(self) -> str:
         return f"e{network.octet()}-{self.name}"
 
-    def _disk(self) -> _Disk:
+    def disk(self) -> Disk:
+        """Return what the host's disk is made of; raise LabError if the host was never up."""
         try:
-            return _Disk(**json.loads((self.folder / "host.json").read_text()))
+            return Disk(**json.loads((self.folder / "host.json").read_text()))
         except FileNotFoundError:
             raise LabError(f"{self.name} was never up: python -m lab up {self.name}") from None
 
-    def _save(self, disk: _Disk) -> None:
+    def _save(self, disk: Disk) -> None:
         write(self.folder / "host.json", json.dumps(vars(disk), indent=1) + "\n")
 
     def _bootable(self) -> bool:
         if not (self.folder / "host.json").exists():
             return False
-        image = self._disk().image
+        image = self.disk().image
         return all(Path(path).exists() and Path(path).stat().st_ino == inode for path, inode in image.items())
 
     def _make_pristine(self) -> None:
@@ -246,7 +247,7 @@ class Host:
                 (self.folder / name).mkdir(parents=True)
             self._write_identity(address)
             layers = images.layers(self.release.major)
-            self._save(_Disk(address, {str(layer): layer.stat().st_ino for layer in layers}))
+            self._save(Disk(address, {str(layer): layer.stat().st_ino for layer in layers}))
             _write_known_hosts()
 
     def _write_identity(self, address: str) -> None:
@@ -262,7 +263,7 @@ class Host:
     def _boot(self) -> None:
         started = time.monotonic()
         unmount_below(self.folder)
-        disk = self._disk()
+        disk = self.disk()
         layers = [self.folder / "layers" / name for name in disk.layers]
         lowers = [*layers, *(Path(path) for path in disk.image)]
         images.mount_overlay(self.root, lowers, self.folder / "upper", self.folder / "work")

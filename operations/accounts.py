@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from pyinfra import host
 from pyinfra.api import OperationValueError
 
 from facts.accounts import Users
 from operations.script import Commands, operation, refuse, script, unreadable
-
-# useradd(8) on EL: lower-case names of up to 32 characters.
-NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+from pure.accounts import NAME
 
 
 @operation

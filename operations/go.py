@@ -19,8 +19,8 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from facts.files import Path, Paths
 from facts.go import Toolchain, Toolchains
-from operations.accounts import NAME
 from operations.script import Commands, Script, operation, refuse, script, unreadable
+from pure.accounts import NAME
 
 GO = "/usr/local/go"
 # Where an installation goes that elforge did not make, when it may be moved.

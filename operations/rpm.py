@@ -120,7 +120,6 @@ def repository(
     baseurl: list[str],
     gpgkey: str,
     enabled: bool = True,
-    path: str = "",
 ) -> Commands:
     """
     Write a repository file of our own, with signatures checked and no variable for the release.
@@ -132,7 +131,6 @@ def repository(
     + baseurl: where it is; several are mirrors of each other
     + gpgkey: URL of the key that signs its packages
     + enabled: whether it is asked when nobody names it
-    + path: the file; ``/etc/yum.repos.d/<repo>.repo`` when empty
 
     **Example:**
 
@@ -160,7 +158,12 @@ def repository(
         "skip_if_unavailable=0",
     ]
     content = "\n".join(lines) + "\n"
-    yield from files.put._inner(path=path or f"/etc/yum.repos.d/{repo}.repo", content=content)
+    yield from files.put._inner(path=repository_file(repo), content=content)
+
+
+def repository_file(repo: str) -> str:
+    """Return the path of the file that ``repository`` writes for this id."""
+    return f"/etc/yum.repos.d/{repo}.repo"
 
 
 @operation

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lab import mirror
+from lab.hosts import Host
+
 ROOT = Path(__file__).parent.parent
 INVENTORY = "tests/lab_inventory.py"
 
@@ -73,6 +76,12 @@ def converge(*names: str, **options: Any) -> Run:
     third = pyinfra(*names, dry=True, **options)
     assert (third.code, third.changed) == (0, set()), third.output
     return first
+
+
+def requests(host: Host, text: str = "") -> int:
+    """Return how many of this host's requests to the mirror hold a text; other hosts ask it, too."""
+    lines = mirror.access_log().read_text().splitlines()
+    return sum(f" {host.address} " in line and text in line for line in lines)
 
 
 def _changed(stdout: str, dry: bool) -> set[tuple[str, str]]:

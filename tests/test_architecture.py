@@ -73,10 +73,10 @@ def test_tables_by_release_cover_every_release(path):
 
 @pytest.mark.parametrize("path", modules("deploys", "operations"), ids=name)
 def test_no_stock_operation(path):
-    imported = {
+    names = {
         f"{node.module}.{alias.name}" for node in nodes(path, ast.ImportFrom) for alias in node.names
     } | {alias.name for node in nodes(path, ast.Import) for alias in node.names}
-    stock = {each for each in imported if each.startswith("pyinfra.operations")}
+    stock = {each for each in names if each.startswith("pyinfra.operations")}
     assert stock - ALLOWED.keys() == set()
 
 
@@ -86,14 +86,24 @@ def test_no_failure_is_ignored(path):
     assert [node.arg for node in nodes(path, ast.keyword) if node.arg in banned] == []
 
 
-@pytest.mark.parametrize("path", modules("facts"), ids=name)
-def test_facts_know_neither_deploys_nor_operations(path):
-    found = [
-        node.module
-        for node in nodes(path, ast.ImportFrom)
-        if node.module.split(".")[0] in ("deploys", "operations")
-    ]
-    assert found == []
+def imported(path: Path) -> set[str]:
+    """Return the packages that a module imports from."""
+    froms = [node.module or "" for node in nodes(path, ast.ImportFrom)]
+    plain = [alias.name for node in nodes(path, ast.Import) for alias in node.names]
+    return {each.split(".")[0] for each in (*froms, *plain)}
+
+
+# deploys -> operations -> facts -> pure; no layer knows one above it.
+@pytest.mark.parametrize(
+    ("layer", "above"),
+    [
+        ("operations", {"deploys"}),
+        ("facts", {"deploys", "operations"}),
+        ("pure", {"deploys", "operations", "facts", "pyinfra"}),
+    ],
+)
+def test_no_layer_knows_one_above_it(layer, above):
+    assert {name(path): found for path in modules(layer) if (found := imported(path) & above)} == {}
 
 
 @pytest.mark.parametrize("path", [ROOT / "deploy.py", *modules("group_data")], ids=name)
@@ -220,7 +230,9 @@ def length(function: ast.FunctionDef) -> int:
     return function.end_lineno - function.lineno + 1 - doc
 
 
-@pytest.mark.parametrize("path", modules("deploys", "facts", "operations", "lab", "tests", "tools"), ids=name)
+@pytest.mark.parametrize(
+    "path", modules("deploys", "facts", "operations", "pure", "lab", "tests", "tools"), ids=name
+)
 def test_functions_are_short(path):
     functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
     long = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploys.daemon import (
+from pure.daemon import (
     DaemonOptions,
     Engine,
     changed_keys,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deploys.daemon import GONE, RELOADABLE, SINCE, Engine, render
-from deploys.daemon_options import DaemonOptions
+from deploys.docker import DockerOptions
 from deploys.options import problems
+from pure.daemon import GONE, RELOADABLE, SINCE, Engine, render
+from pure.daemon_options import DaemonOptions
 
 DISK = 100 * 2**30
 
@@ -119,8 +120,15 @@ DISK = 100 * 2**30
         ({"docker_hosts": ["fd://", "tcp://host"]},
          "docker_hosts.1: must be fd://, unix:///PATH or tcp://ADDRESS:PORT (got 'tcp://host')"),
         ({"docker_proxies": {"http_proxy": "http://u:p@h"}},
-         "docker_proxies.http_proxy: must be http://HOST:PORT without user name or password: every user of "
-         "the host can read daemon.json (got 'http://***@h')"),
+         "docker_proxies.http_proxy: must be without user name or password: docker info shows them to every "
+         "user of Docker (got 'http://***@h')"),
+        ({"docker_proxies": {"https_proxy": "proxy.lan:3128"}},
+         "docker_proxies.https_proxy: should look like http://proxy.lan:3128; https, socks5 and socks5h "
+         "work, too (got 'proxy.lan:3128')"),
+        ({"docker_version": "26"},
+         "docker_version: must be a version such as 26.1.5 or 26.1 (got '26')"),
+        ({"docker_users": ["Ada"]},
+         "docker_users.0: must be the name of a user, in lower case (got 'Ada')"),
         ({"docker_bip": "10.0.0.1/24", "docker_bridge": "br0"},
          "docker_bip: cannot be combined with docker_bridge"),
         ({"docker_live_restore": True, "docker_swarm_default_advertise_addr": "eth0"},
@@ -134,7 +142,7 @@ DISK = 100 * 2**30
     ],
 )  # fmt: skip
 def test_refused(data, line):
-    assert problems("h", data, [DaemonOptions]) == [f"h: {line}"]
+    assert problems("h", data, [DockerOptions]) == [f"h: {line}"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploys.daemon import changed_keys, merge, parse, parse_engine, render, to_json
-from deploys.daemon_options import DaemonOptions
+from pure.daemon import changed_keys, merge, parse, parse_engine, render, to_json
+from pure.daemon_options import DaemonOptions
 from tests.test_daemon import ENGINES
 
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

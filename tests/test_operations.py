@@ -21,9 +21,9 @@ from pyinfra.api import OperationError
 from pyinfra.context import ctx_state
 from pyinfra_testing.util import FakeFact, FakeHost, _coerce_value
 
-from deploys.daemon_options import DaemonOptions
 from facts.files import Contents
 from operations import docker, script
+from pure.daemon_options import DaemonOptions
 
 pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
 

@@ -262,6 +262,7 @@ def test_a_broken_url_names_its_option():
         {"base_epel_fingerprint": "abc"},
         {"docker_group": "Docker"},
         {"base_epel_key_url": "https://a.lan/{release}"},
+        {"base_epel_urls": ["https://a.lan/{release}/$basearch"]},
         {"base_packages": ["git="]},
         {"docker_version": "\uff12\uff16.1.5"},
     ],

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from facts.unit import Unit, _flags
-from operations.docker import DAEMON_JSON, PROXY, _needs_restart
+from operations.docker import PROXY
 from operations.script import snippet
 from operations.template import rendered
 from operations.unit import _actions
+from pure.daemon import DAEMON_JSON
+from pure.engine import needs_restart
 
 DROPIN = "/etc/systemd/system/docker.service.d/elforge-evidence.conf"
 
@@ -153,7 +155,7 @@ def test_flags(exec_start, flags):
     ],
 )
 def test_what_needs_a_restart(path, old, new, restart):
-    assert _needs_restart(path, old, new) is restart
+    assert needs_restart(path, old, new) is restart
 
 
 def state(**changes: object) -> Unit:

@@ -42,11 +42,12 @@ def tree(host: Host, *places: str) -> dict[str, str]:
             path = "/" + os.path.relpath(folder, root)
             folders[:] = [name for name in folders if f"{path}/{name}" not in RESTLESS]
             for name in [*folders, *files]:
-                found[f"{path}/{name}"] = _entry(os.path.join(folder, name))
+                found[f"{path}/{name}"] = entry(os.path.join(folder, name))
     return found
 
 
-def _entry(path: str) -> str:
+def entry(path: str) -> str:
+    """Return type, owner, mode and content of one path."""
     state = os.lstat(path)
     owner = f"{state.st_uid}:{state.st_gid}"
     if stat.S_ISLNK(state.st_mode):

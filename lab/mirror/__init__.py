@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from lab import network
+from lab import keys, network
 from lab.mirror import build, golang, server, service
 from lab.mirror.golang import private_module
-from lab.system import lock, state_dir
+from lab.system import lock, state_dir, write
 
 _NAME = "server"
 _PORT = 8080
 _DOWN_PORT = 8081
+_EPEL_KEY = "RPM-GPG-KEY-EPEL"
 
 
 def mirror_url() -> str:
@@ -29,6 +30,11 @@ def down_url() -> str:
     return f"http://{network.gateway()}:{_DOWN_PORT}"
 
 
+def epel_key_url() -> str:
+    """Return the URL of the key that signs the mirror's EPEL packages: the distribution's."""
+    return f"{url()}/files/{_EPEL_KEY}"
+
+
 def files_dir() -> Path:
     """Return the directory behind ``<mirror>/files/``; tests may put there what they like."""
     folder = state_dir() / "files"
@@ -43,6 +49,8 @@ def access_log() -> Path:
 
 def serve() -> None:
     """Start the server unless it answers."""
+    with lock("files"):
+        write(files_dir() / _EPEL_KEY, keys.public_key(keys.DISTRO).read_text())
     named = {"files": files_dir(), **golang.trees()}
     trees = (str(build.tree()), *(f"{name}={root}" for name, root in named.items()))
     service.Service(_NAME, Path(server.__file__), _PORT, trees).serve()

@@ -3,7 +3,7 @@
 # repository ids ("" for all enabled ones). WAIT is the seconds to wait for another package manager.
 # SPACE is the free megabytes that /usr and /var need.
 # LOCKS is the versionlock plugin's file when locks are in the way; stdin then has it without them, as base64.
-# They come back unless all goes well.
+# They come back unless all goes well; when this is killed hard, the next run puts our locks back.
 manager=$1 wait=$2 space=$3 patterns=$4 locks=$5
 shift 5
 
@@ -75,10 +75,20 @@ prove() {
     done
 }
 
+# By rename: other people's locks are never half there.
+lock_by() {
+    new=${locks%/*}/.elforge.${locks##*/}.new
+    cp -a "$locks" "$new"
+    dd if="$1" of="$new" conv=fsync status=none
+    mv -fT "$new" "$locks"
+}
+
 if [ -n "$locks" ]; then
-    cp -p "$locks" "$locks.elforge"
-    trap 'mv -f "$locks.elforge" "$locks"' EXIT
-    base64 -d >"$locks"
+    # Below /run, where no killed script leaves anything for good.
+    cp "$locks" "$RUN/locked"
+    base64 -d >"$RUN/unlocked"
+    trap 'lock_by "$RUN/locked"; rm -f "$RUN/locked" "$RUN/unlocked"' EXIT
+    lock_by "$RUN/unlocked"
 fi
 only=
 if [ -n "$patterns" ]; then
@@ -111,5 +121,5 @@ done
 run
 if [ -n "$locks" ]; then
     trap - EXIT
-    rm -f "$locks.elforge"
+    rm -f "$RUN/locked" "$RUN/unlocked"
 fi

@@ -11,8 +11,7 @@ from lab import images, mirror
 from lab.hosts import Host, prepare
 from lab.inventory import mirrors
 from tests.runner import Run, pyinfra
-from tests.tree import RESTLESS, difference
-from tests.tree import _entry as entry
+from tests.tree import RESTLESS, difference, entry
 
 BARE, CONVERGED, OLD = "bare", "converged", "old"
 # What a host starts a drill with: nothing of ours, everything, or everything with the older engine.
@@ -51,7 +50,7 @@ def _prepare(host: Host, start: str) -> None:
     data = STARTS[start]
     if data is None:
         return
-    host.restore(start if start in host._disk().snapshots else BARE)
+    host.restore(start if start in host.disk().snapshots else BARE)
     root(host, "systemctl start docker || true")
     if pyinfra(host.name, data=data).changed:
         host.snapshot(start)
@@ -66,7 +65,7 @@ def _renew(host: Host) -> None:
     mirror.serve()
     newest = images.layers(host.release.major)
     outdated = host.image != [str(layer) for layer in newest] and all(layer.exists() for layer in newest)
-    if outdated or BARE not in host._disk().snapshots:
+    if outdated or BARE not in host.disk().snapshots:
         host.reset()
         host.snapshot(BARE)
 
@@ -93,7 +92,7 @@ def refused(host: Host, *said: str, untouched: bool = True, noisy: bool = False,
 
 def written(host: Host) -> dict[str, str]:
     """Return all that differs from the snapshot: every write lands in the upper layer of the host's disk."""
-    disk = host._disk()
+    disk = host.disk()
     below = [*(str(host.folder / "layers" / name) for name in disk.layers), *disk.image]
     upper = str(host.folder / "upper")
     found = {}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from lab.hosts import Host
+from lab.system import run
 from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused, root
 
 FOLDER = "/etc/docker"
@@ -77,6 +83,39 @@ def test_h10_an_immutable_file_is_refused_naming_the_attribute(host: Host) -> No
     assert leftovers(host) == ""
     root(host, f"chattr -i {DAEMON_JSON}")
     converged(host, data=CHANGE)
+
+
+@contextmanager
+def quota(host: Host, folder: Path) -> Iterator[None]:
+    """Put FOLDER on a disk with a quota of 1 MB; btrfs has the ones that bind root, too."""
+    image, place = folder / "image", folder / "place"
+    make = (
+        f"truncate -s 128M {image}; mkfs.btrfs -q {image} >&2; mkdir {place}; mount -o loop {image} {place}; "
+        f"cp -a {host.root}{FOLDER}/. {place}/; btrfs quota enable {place}; btrfs qgroup limit 1M {place}; "
+        f"sync; umount {place}; losetup --find --show {image}"
+    )
+    loop = run("sh", "-ec", make).strip()
+    # From outside: a host may not open the machine's disks.
+    device = f"mknod /dev/quota b 7 {loop.removeprefix('/dev/loop')}"
+    try:
+        inside = ("nsenter", "--target", str(host.pid), "--mount", "sh", "-ec")
+        run(*inside, f"{device}; mount -t btrfs /dev/quota {FOLDER}")
+        yield
+        root(host, f"umount -l {FOLDER}")
+    finally:
+        run("losetup", "--detach", loop)
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.btrfs"), reason="btrfs-progs is not installed here")
+def test_h10_a_quota_that_is_used_up_leaves_the_old_file_whole(host: Host, tmp_path: Path) -> None:
+    before = root(host, f"sha256sum {DAEMON_JSON}")
+    with quota(host, tmp_path):
+        root(host, f"cat /dev/zero > {FOLDER}/big 2>/dev/null || true")
+        refused(host, FOLDER, "Disk quota exceeded", untouched=False, data=CHANGE)
+        assert root(host, f"sha256sum {DAEMON_JSON}") == before
+        assert leftovers(host) == ""
+        root(host, f"rm {FOLDER}/big; sync")
+        converged(host, data=CHANGE)
 
 
 def test_h10_an_append_only_directory_is_refused_naming_the_attribute(host: Host) -> None:

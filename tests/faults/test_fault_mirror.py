@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from lab import mirror
 from lab.hosts import Host
 from tests.faults.drill import BARE, OLD, converged, on, refused, root, twin
-from tests.runner import pyinfra
+from tests.faults.expired import repository
+from tests.runner import pyinfra, requests
 
 UPGRADE = {"docker_version": "28.5"}
 NONE = "package docker-ce is not installed"
@@ -36,10 +38,10 @@ def test_h15_a_mirror_that_is_down_is_named_before_anything_is_installed(host: H
 @on("el7-f", "el9-f")
 def test_h15_a_converged_host_needs_no_network(host: Host) -> None:
     root(host, "iptables -I OUTPUT -p tcp --dport 8080:8081 -j REJECT")
-    asked = mirror.access_log().read_text().count(f" {host.address} ")
+    asked = requests(host)
     run = pyinfra(host.name)
     assert (run.code, run.changed) == (0, set()), run.output
-    assert mirror.access_log().read_text().count(f" {host.address} ") == asked
+    assert requests(host) == asked
 
 
 @on("el9-f", start=BARE)
@@ -96,4 +98,14 @@ def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> N
 @on("el9-f", start=BARE)
 def test_h19_a_captive_portal_is_no_key(host: Host) -> None:
     refused(host, "does not hold exactly one key block", "not imported", untouched=False, data=twin("html"))
+    converged(host)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h19_an_expired_key_is_not_imported(host: Host, tmp_path: Path) -> None:
+    keys = root(host, "rpm -q gpg-pubkey || true")
+    data = repository(tmp_path, host.release.major)
+    refused(host, data["docker_fingerprint"], "expired on 2020-01-02", untouched=False, data=data)
+    assert root(host, "rpm -q gpg-pubkey || true") == keys
+    assert nothing_installed(host)
     converged(host)

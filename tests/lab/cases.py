@@ -266,6 +266,10 @@ def _keys(mirror: str) -> list[Case]:
     ]
 
 
+# Mounted read-only, so that everything fails which would write there.
+READ_ONLY = f"{PLACE}/read-only"
+MOUNT = f"mount --bind {READ_ONLY} {READ_ONLY}; mount -o remount,bind,ro {READ_ONLY}"
+
 # What fails, and what must be as it was: the name of the operation, its arguments, and shell that sets up
 # and then prints what must not change.
 FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -299,5 +303,36 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         {"fingerprint": "0" * 40, "path": "/etc/pki/rpm-gpg/RPM-GPG-KEY-other"},
         "true",
         "rpm -q gpg-pubkey; ls -A /etc/pki/rpm-gpg",
+    ),
+    "nobody's directory": (
+        "files.directory",
+        {"path": f"{PLACE}/theirs", "user": "nosuchuser", "mode": "700"},
+        f"mkdir -p {PLACE}/theirs && chmod 751 {PLACE}/theirs && touch {PLACE}/theirs/x",
+        f"stat -c '%U %G %a' {PLACE}/theirs; ls {PLACE}/theirs",
+    ),
+    "a link that cannot be flipped": (
+        "files.link",
+        {"path": f"{READ_ONLY}/link", "target": "new"},
+        f"umount {READ_ONLY}; mkdir -p {READ_ONLY} && ln -sfn old {READ_ONLY}/link && {MOUNT}",
+        f"readlink {READ_ONLY}/link; ls -A {READ_ONLY}",
+    ),
+    "locks that cannot be written": (
+        "rpm.versionlock",
+        {"specs": ["make"], "path": f"{READ_ONLY}/versionlock.list"},
+        f"umount {READ_ONLY}; mkdir -p {READ_ONLY} && echo 'git-0:2.43.0-1.*' "
+        f"> {READ_ONLY}/versionlock.list && {MOUNT}",
+        f"cat {READ_ONLY}/versionlock.list; ls -A {READ_ONLY}",
+    ),
+    "a group of that name is there": (
+        "accounts.user",
+        {"name_": "labtaken", "home": "/srv/elforge-lab/home"},
+        "groupadd -f labtaken",
+        "cat /etc/passwd /etc/group",
+    ),
+    "no such group": (
+        "accounts.members",
+        {"group": "nosuchgroup", "users": ["ops"]},
+        "true",
+        "cat /etc/group; id ops",
     ),
 }

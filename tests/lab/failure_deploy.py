@@ -10,6 +10,7 @@ _operation, _arguments, *_ = FAILURES[host.data.lab_failure]
 # What only the lab knows.
 _known = {
     "rpm.packages": {"manager": host.data.lab_manager},
+    "rpm.versionlock": {"manager": host.data.lab_manager},
     "rpm.key": {"url": f"{host.data.lab_mirror}/docker/linux/centos/gpg"},
 }
 _module, _name = _operation.split(".")

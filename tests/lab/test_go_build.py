@@ -11,10 +11,9 @@ import time
 import pytest
 
 import lab.hosts
-from lab import mirror
 from lab.hosts import Host
 from tests.lab.test_go import CGO, DEPLOY, root
-from tests.runner import INVENTORY, ROOT, converge, pyinfra
+from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
 NAME = f"go{SOURCE}-source"
@@ -70,10 +69,6 @@ def builder() -> Host:
     return Host(BUILDER)
 
 
-def downloads(file: str) -> int:
-    return sum(f" GET /go/dl/{file} 200 " in line for line in mirror.access_log().read_text().splitlines())
-
-
 def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
     cut = Started(builder)
     cut.until("Building Go cmd/dist")
@@ -82,7 +77,7 @@ def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
     builder.up()
     assert nothing_in_place(builder)
 
-    before = downloads(f"go{SOURCE}.src.tar.gz")
+    before = requests(builder, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ")
     starved = Started(builder)
     starved.until("Building Go toolchain1")
     root(
@@ -94,7 +89,9 @@ def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
     assert f"{NAME}: make.bash failed; /var/lib/elforge/go/{NAME}.log ends with:" in said, said
     assert nothing_in_place(builder)
     assert root(builder, "find /usr/local/go-toolchains -mindepth 1") == ""
-    assert downloads(f"go{SOURCE}.src.tar.gz") == before, "what was downloaded is not downloaded again"
+    assert requests(builder, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ") == before, (
+        "what was downloaded is not downloaded again"
+    )
 
     orphan = Started(builder)
     orphan.until("Building Go toolchain1")
@@ -110,11 +107,12 @@ def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
 
 def test_one_build_serves_every_release(builder: Host) -> None:
     lab.hosts.reset(OTHERS)
-    before = downloads(f"go{SOURCE}.src.tar.gz")
+    hosts = [builder, *map(Host, OTHERS)]
+    before = [requests(host, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ") for host in hosts]
     converge(BUILDER, *OTHERS, deploy=DEPLOY, data=DATA, seconds=1800)
-    assert downloads(f"go{SOURCE}.src.tar.gz") == before
+    assert [requests(host, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ") for host in hosts] == before
     manifests = set()
-    for host in (builder, *map(Host, OTHERS)):
+    for host in hosts:
         program = f"cat > /tmp/x.go <<'GO'\n{CGO}GO\ncd /tmp && CGO_ENABLED=1 go run x.go 2>&1"
         assert host.ssh(program).stdout.strip() == "42", host.name
         assert root(host, "go env CGO_ENABLED GOVERSION").split() == ["1", f"go{SOURCE}"]

@@ -11,6 +11,7 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab import mirror
 from lab.hosts import Host
+from operations.script import script
 from tests.lab.cases import ARTIFACT, FAILURES, PLACE, cases
 from tests.runner import apply, pyinfra
 
@@ -48,6 +49,20 @@ def test_each_operation_mends_what_drifted_and_nothing_else(host):
         assert done.code == 0, done.output
         assert {operation for _, operation in done.changed} == drifted
         assert [case.name for case in todo if not shell(host, case.holds)] == []
+
+
+def test_killed_while_our_locks_are_lifted_leaves_other_peoples_and_nothing_else(host):
+    release = RELEASES[host.release.major]
+    folder, theirs = release.locks.rpartition("/")[0], "git-0:2.43.0-1.*\n"
+    before = f"mkdir -p {folder}; printf '{theirs}# elforge:\nmake-0:1-1.*\n' > {release.locks}"
+    assert shell(host, f"{before}; printf '#!/bin/sh\nkill -9 $PPID\n' > /root/killer; chmod +x /root/killer")
+    names = host.ssh("ls", "-A", folder, user="root").stdout
+    killed = script("packages", "/root/killer", "9", "1", "", release.locks, "install", "x", content=theirs)
+    stdin = killed.connector_arguments["_stdin"]
+    done = host.ssh(f"echo {stdin} | {killed.get_raw_value()}", user="root")
+    assert done.returncode == 137, done.stderr
+    assert host.ssh("cat", release.locks, user="root").stdout == theirs
+    assert host.ssh("ls", "-A", folder, user="root").stdout == names
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from deploys.daemon_options import (
+from pure.daemon_options import (
     ROTATING,
     ROTATION,
     DaemonOptions,
@@ -17,6 +17,7 @@ from deploys.daemon_options import (
     space,
 )
 
+DAEMON_JSON = "/etc/docker/daemon.json"
 Settings = dict[str, Any]
 
 

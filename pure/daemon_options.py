@@ -12,13 +12,12 @@ import ipaddress
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from deploys.options import Options
-from operations import accounts
+from pure.accounts import NAME
 
 # Units are binary, as the engine reads them (go-units RAMInBytes): 1GB = 1024^3 bytes.
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -110,6 +109,18 @@ def _mirror(text: str) -> str:
     return _ported(text, url.netloc)
 
 
+def _proxy(text: str) -> str:
+    if "@" in text:
+        raise ValueError(
+            "must be without user name or password: docker info shows them to every user of Docker"
+        )
+    url = rf"(https?|socks5h?)://(({HOSTNAME}|\[[0-9A-Fa-f:]+\])(:\d{{1,5}})?)/?"
+    match = re.fullmatch(url, text)
+    if match is None:
+        raise ValueError("should look like http://proxy.lan:3128; https, socks5 and socks5h work, too")
+    return _ported(text, match[2])
+
+
 def _registry(text: str) -> str:
     if "://" in text:
         raise ValueError("must be HOST, HOST:PORT or a network, without http:// or https://")
@@ -179,13 +190,7 @@ Slug = Annotated[str, grammar(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower case lett
 Pair = Annotated[str, grammar(r"[A-Za-z0-9][A-Za-z0-9._-]*=[A-Za-z0-9._:/@%+,-]+", "key=value")]
 Domain = Annotated[str, grammar(rf"{HOSTNAME}\.?|\.", "a domain name")]
 Text = Annotated[str, grammar(r"[ -~]*", "printable ASCII")]
-ProxyUrl = Annotated[
-    str,
-    grammar(
-        rf"(https?|socks5h?)://({HOSTNAME}|\[[0-9A-Fa-f:]+\])(:\d{{1,5}})?/?",
-        "http://HOST:PORT without user name or password: every user of the host can read daemon.json",
-    ),
-]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[int, Field(ge=0)]
 Unique = AfterValidator(_unique)
@@ -314,10 +319,8 @@ def ordered_spaces(reserved: str | None, cap: str | None, disk: int | None = Non
         raise ValueError(f"reserved_space {reserved} is above max_used_space {cap}")
 
 
-class DaemonOptions(Options):
+class DaemonOptions(Nested):
     """What daemon.json says; a field of None is not written. `docker_log_opts` becomes `log-opts`."""
-
-    namespace: ClassVar[str] = "docker_"
 
     # Logs
     log_driver: Literal[
@@ -532,8 +535,8 @@ class DaemonOptions(Options):
     ) = Field(
         default=None, description="Feature switches, true or false; BuildKit is always on and not among them."
     )
-    group: Annotated[str, grammar(accounts.NAME.pattern, "the name of a group, in lower case")] | None = (
-        Field(default=None, description="Group that owns the socket.")
+    group: Annotated[str, grammar(NAME.pattern, "the name of a group, in lower case")] | None = Field(
+        default=None, description="Group that owns the socket."
     )
     hosts: Annotated[list[Annotated[str, AfterValidator(_listener)]], Unique] | None = Field(
         default=None,
@@ -581,7 +584,7 @@ class DaemonOptions(Options):
     tlskey: HostPath | None = Field(default=None, description="Path of the engine's private key.")
 
     def contradictions(self) -> Iterator[str]:
-        """Yield what is wrong between options."""
+        """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
         yield from filter(None, (check(self) for check in CHECKS))
 
 

@@ -1,0 +1,1 @@
+"""Pure functions and types that operations and deploys share: parse, compare, render; no pyinfra."""
