@@ -318,6 +318,7 @@ class DaemonOptions(Options):
     """What daemon.json says; a field of None is not written. `docker_log_opts` becomes `log-opts`."""
 
     namespace: ClassVar[str] = "docker_"
+    hidden: ClassVar[frozenset[str]] = frozenset({"log_opts"})  # may be tokens
 
     # Logs
     log_driver: Literal[
