@@ -111,8 +111,8 @@ class GoenvOptions(Options):
     )
     proxy_fallback: Fallback | list[Fallback] = Field(
         "missing",
-        description="when the next entry of goenv_proxy is tried: missing, only after a 404 or 410 (a comma); any-"
-        "error, also when one is down or says no (a |). A list says it for each gap between two entries",
+        description="when the next entry is tried: missing, only after a 404 or 410 (a comma); "
+        "any-error, also when one is down or says no (a |). A list says it for each gap between two entries",
     )
     private: Patterns = Field(
         [],
@@ -174,6 +174,14 @@ class GoenvOptions(Options):
     allow: dict[Literal["http", "sumdb_off", "nosumdb", "leak", "insecure", "toolchain"], Reason] = Field(
         {}, description="what is refused otherwise, with the reason: see docs/goenv.md"
     )
+
+    @field_validator("proxy_fallback", mode="before")
+    @classmethod
+    def _one_or_each(cls, value: object) -> object:
+        """One line for a mistake, where a union has one for each of its types."""
+        if not all(each in SEPARATORS for each in (value if isinstance(value, list) else [value])):
+            raise ValueError("must be missing or any-error, or a list of these")
+        return value
 
     @field_validator("vcs")
     @classmethod
@@ -277,8 +285,8 @@ def _locations(options: GoenvOptions) -> Iterator[str]:
             yield f"goenv_{name}: {path} is the system's, a user's or gone after a boot; try /srv/go/{name}"
         if name != "tmpdir" and options.builder is None:
             yield (
-                f"goenv_{name}: one directory for all users fails for all but the first, or lets each put code "
-                "into the others' programs; name the only user who builds in goenv_builder, or leave it out"
+                f"goenv_{name}: one directory for all users fails for all but the first, or lets each put "
+                "code into the others' programs; name the only user who builds in goenv_builder"
             )
     for name, path in given.items():
         for other, place in given.items():
@@ -357,7 +365,7 @@ def settings(options: GoenvOptions) -> dict[str, str | None]:
 
 
 def goproxy(options: GoenvOptions) -> str:
-    """Return GOPROXY: ``https://a.lan|https://b.lan,direct``; what the archive lacks is just missing."""
+    """Return GOPROXY: such as ``https://a.lan|https://b.lan,direct``."""
     kinds = options.proxy_fallback
     kinds = kinds if isinstance(kinds, list) else [kinds] * (len(options.proxy) - 1)
     joined = options.proxy[0] + "".join(
@@ -375,5 +383,5 @@ def logins(options: GoenvOptions) -> dict[str, list[netrc.Login]]:
 
 
 def _patterns(globs: list[str] | None) -> str | None:
-    """An empty value would follow GOPRIVATE; `none` is the go command's own example of a pattern for nothing."""
+    """An empty value would follow GOPRIVATE; `none` is the go command's own way to say nothing."""
     return None if globs is None else ",".join(globs) or "none"

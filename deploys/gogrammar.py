@@ -24,27 +24,10 @@ _TOOLCHAIN = re.compile(
     r"auto|path|(local|go1\.[0-9]{1,3}(\.[0-9]{1,3}|(rc|beta)[0-9]{1,2})?(-[a-z0-9.]+)?)(\+(auto|path))?"
 )
 KNOWN_SUMDBS = ("sum.golang.org", "sum.golang.google.cn")
-VCS = ("git", "hg", "svn", "fossil", "bzr")
 # `go help build`, `test` and `clean` of 1.27.3. A flag that no command knows stops every go command.
 _SWITCHES = {
-    *(
-        "a",
-        "asan",
-        "benchmem",
-        "cover",
-        "failfast",
-        "json",
-        "linkshared",
-        "modcacherw",
-        "msan",
-        "n",
-        "race",
-        "short",
-        "trimpath",
-        "v",
-        "work",
-        "x",
-    ),
+    *("a", "asan", "benchmem", "cover", "failfast", "json", "linkshared", "modcacherw", "msan", "n", "race"),
+    *("short", "trimpath", "v", "work", "x"),
 }
 _VALUES = {
     *(
@@ -57,24 +40,9 @@ _VALUES = {
         "coverpkg",
         "exec",
         "gccgoflags",
-        "gcflags",
     ),
-    *(
-        "installsuffix",
-        "ldflags",
-        "mod",
-        "modfile",
-        "overlay",
-        "p",
-        "parallel",
-        "pgo",
-        "pkgdir",
-        "shuffle",
-        "tags",
-        "timeout",
-        "toolexec",
-    ),
-    *("vet"),
+    *("gcflags", "installsuffix", "ldflags", "mod", "modfile", "overlay", "p", "parallel", "pgo", "pkgdir"),
+    *("shuffle", "tags", "timeout", "toolexec", "vet"),
 }
 
 

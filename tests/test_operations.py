@@ -74,6 +74,7 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
     monkeypatch.setattr(script, "_text", "({})".format)
     monkeypatch.setattr(script, "_lines", "({})".format)
     monkeypatch.setattr(docker, "_VALIDATE", "(validate)")
