@@ -123,6 +123,13 @@ def test_content_travels_on_stdin_alone():
     assert base64.b64decode(command.connector_arguments["_stdin"]).decode() == "s3cret äß\n"
 
 
+def test_content_for_a_fact_does_not_show_when_its_arguments_are_printed():
+    stdin = script.Stdin("s3cret\n")
+    assert [base64.b64decode(line) for line in stdin.readlines() + list(stdin)] == [b"s3cret\n"] * 2
+    encoded = base64.b64encode(b"s3cret\n").decode()
+    assert not {"s3cret", encoded} & set(f"{stdin!r} {stdin}".split())
+
+
 def test_no_comment_and_no_blank_line_is_sent(monkeypatch):
     monkeypatch.undo()
     for path in sorted((Path(script.__file__).parent / "sh").glob("*.sh")):

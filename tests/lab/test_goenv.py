@@ -42,19 +42,19 @@ WAYS = {
     "ssh command of root": ASK,
     "systemd unit": f"systemd-run --wait --pipe --quiet -p User=ci {ASK}",
     "systemd unit without a home": f"systemd-run --wait --pipe --quiet -p DynamicUser=yes {ASK}",
-    "cron": f"env -i HOME=/home/ci PATH=/usr/bin:/bin setpriv --reuid ci --clear-groups --regid ci sh -c '{ASK}'",
+    "cron": f"env -i HOME=/home/ci PATH=/usr/bin:/bin setpriv --reuid ci --regid ci --clear-groups {ASK}",
     "empty environment": f"env -i {ASK}",
 }
 
 
 @pytest.fixture(scope="module")
 def host():
-    """Boot a host with a toolchain whose go.env is the link that deploys/go.py makes."""
+    """Boot a host with a toolchain whose go.env is a link to ours, as deploys/go.py leaves it."""
     lab.hosts.reset(["el9-goenv"])
     host = Host("el9-goenv")
     root(
         host,
-        f"mkdir -p {ROOT} && curl -fsS {mirror.url()}/{ARCHIVE} | tar -xzf - -C {ROOT} --strip-components=1 && "
+        f"mkdir -p {ROOT} && curl -fsS {mirror.url()}/{ARCHIVE} | tar -xzf - -C {ROOT} --strip 1 && "
         f"ln -s {ROOT} /usr/local/go && ln -sf /etc/elforge/go.env {ROOT}/go.env && "
         "useradd -m ci && useradd -m ada",
     )
@@ -76,10 +76,10 @@ def root(host: Host, command: str) -> str:
 
 def test_the_policy_reaches_everybody(host):
     converge(host.name, deploy=DEPLOY, data=POLICY)
-    assert {way: root(host, command).splitlines() for way, command in WAYS.items()} == dict.fromkeys(
-        WAYS, SHOWN
-    )
-    assert host.ssh(ASK).stdout.splitlines() == SHOWN, "a command over ssh, by a user with no login shell"
+    assert {
+        way: root(host, f"cd / && {command}").splitlines() for way, command in WAYS.items()
+    } == dict.fromkeys(WAYS, SHOWN)
+    assert host.ssh(ASK).stdout.splitlines() == SHOWN, "a user's command over ssh"
     assert root(host, f"{GO} env GOFLAGS GOVCS GOTMPDIR").splitlines() == [
         "-trimpath '-ldflags=-s -w'",
         "git.example.com:git,public:off",
@@ -173,9 +173,7 @@ def modules(word: str) -> dict[str, str]:
     source = io.BytesIO()
     with zipfile.ZipFile(source, "w") as archive:
         archive.writestr("example.com/hello@v1.0.0/go.mod", mod)
-        archive.writestr(
-            "example.com/hello@v1.0.0/x.go", f"package hello\nconst Word = {word!r}\n".replace("'", '"')
-        )
+        archive.writestr("example.com/hello@v1.0.0/x.go", f'package hello\nconst Word = "{word}"\n')
     content = {"list": b"v1.0.0\n", "v1.0.0.mod": mod.encode(), "v1.0.0.zip": source.getvalue()}
     content["v1.0.0.info"] = b'{"Version": "v1.0.0"}'
     path = mirror.files_dir() / f"modules-{word}.tar.gz"
@@ -192,7 +190,7 @@ def downloaded(host: Host) -> str:
     """Return the word in example.com/hello, as the user ci gets it from nothing but the archive."""
     get = (
         f"d=$(mktemp -d) && cd $d && export GOFLAGS=-modcacherw GOMODCACHE=$d/mod GONOSUMDB=example.com && "
-        f"{GO} mod init x && {GO} mod download example.com/hello@v1.0.0 && cat mod/example.com/hello@v1.0.0/x.go"
+        f"{GO} mod init x && {GO} mod download example.com/hello@v1.0.0 && cat mod/example.com/hello@*/x.go"
     )
     return root(host, f"su - ci -c {shlex.quote(get)}")
 
