@@ -327,7 +327,7 @@ def test_one_pattern_within_another(wide, narrow, answer):
 class GoOptions(Options):
     """The model of the toolchains, as far as goenv looks at it."""
 
-    prefix: ClassVar[str] = "go_"
+    namespace: ClassVar[str] = "go_"
     state: str = "present"
 
 
