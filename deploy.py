@@ -2,9 +2,11 @@
 
 from deploys.base import BaseOptions, base
 from deploys.docker import DockerOptions, docker
+from deploys.goenv import GoenvOptions, goenv
 from deploys.run import Step, run
 
 run(
     Step(base, BaseOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
+    Step(goenv, GoenvOptions, group="go_hosts"),
 )

@@ -10,6 +10,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from deploys.go_releases import ARCH, KINDS, SOURCE, VERSION, Files, bootstrap, line, locked, minimum, unsafe
+from deploys.goenv import GO_ENV
 from deploys.options import Fleet, Options
 from deploys.release import Release
 from deploys.urls import bad_urls
@@ -26,8 +27,6 @@ BUILDER, HOME = "elforge-go", "/var/lib/elforge/go"
 PROFILE = "/etc/profile.d/elforge-go.sh"
 LINKS = {f"/usr/local/bin/{name}": f"{GO}/bin/{name}" for name in ("go", "gofmt")}
 ALTERNATIVES = [Alternative(name, f"/usr/bin/{name}", f"{GO}/bin/{name}") for name in ("go", "gofmt")]
-# The policy of every toolchain (deploys/goenv.py).
-GO_ENV = "/etc/elforge/go.env"
 UNPACKING = ["tar", "gzip"]
 C_COMPILER = ["gcc"]  # which requires glibc-devel on every release
 # -race on arm64 does not link with the compilers of EL7 and EL8 (golang/go#78573).

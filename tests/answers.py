@@ -34,6 +34,9 @@ class Answers:
     containers: int = 0
     flags: str = "-H fd://"
     dropins: list[str] = field(default_factory=list)
+    directories: dict[str, str] = field(default_factory=dict)  # path to "owner group mode"
+    entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
+    netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -54,6 +57,9 @@ class Answers:
             (r"for path in (.*?); do if test -f", self._contents),
             (r"record=.*?for file in (.*?); do", self._loaded),
             (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
+            (r"mountpoint -q", list),
+            (r"if test -d (\S+); then ls -A", lambda path: self.entries.get(path, [])),
+            (r"getent passwd (\S+) .*runuser", lambda user: [self.netrcs.get(user, "absent")]),
             (r"for user in (.*?); do id -nG", self._users),
         ]
 
@@ -79,6 +85,8 @@ class Answers:
     def _path(self, path: str) -> str:
         if path in self.links:
             return f"link\t{self.links[path]}"
+        if path in self.directories:
+            return "\t".join(["directory", *self.directories[path].split()])
         if path not in self.files:
             return "absent"
         digest = hashlib.sha256(self.files[path].encode()).hexdigest()

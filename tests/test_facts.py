@@ -15,6 +15,7 @@ from facts.accounts import Users
 from facts.docker import DockerHost
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
+from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
@@ -34,6 +35,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Contents, {"paths": ["/etc/a"]}),
     (EmptyMount, {"path": "/etc/a"}),
     (Entries, {"path": "/etc/a"}),
+    (Netrc, {"user": "ci"}),
     (ElRelease, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
@@ -95,6 +97,7 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             ["error: cannot open Packages database in /var/lib/rpm"],
             "rpm -q said 'error: cannot open Packages",
         ),
+        (Netrc, {"user": "ci"}, ["runuser: cannot set groups"], "not the state of a netrc file"),
         (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
         (
             UnitState,

@@ -74,6 +74,7 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
     monkeypatch.setattr(script, "_text", "({})".format)
     monkeypatch.setattr(script, "_lines", "({})".format)
     monkeypatch.setattr(docker, "_VALIDATE", "(validate)")
@@ -120,6 +121,14 @@ def test_content_travels_on_stdin_alone():
     command = script.script("put", "/etc/x", content="s3cret äß\n")
     assert "s3cret" not in command.get_raw_value()
     assert base64.b64decode(command.connector_arguments["_stdin"]).decode() == "s3cret äß\n"
+
+
+def test_content_for_a_fact_does_not_show_when_its_arguments_are_printed():
+    stdin = script.Stdin("s3cret\n")
+    assert [base64.b64decode(line) for line in stdin.readlines() + list(stdin)] == [b"s3cret\n"] * 2
+    shown = f"{stdin!r} {stdin}"
+    assert "s3cret" not in shown
+    assert base64.b64encode(b"s3cret").decode() not in shown
 
 
 def test_no_comment_and_no_blank_line_is_sent(monkeypatch):
