@@ -17,6 +17,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.go import RECORD, SEAL, Toolchain, Toolchains
 from operations import script
+from tests.shell import run_script
 
 SHELLS = ["dash", "bash"]
 TOOLCHAIN = (Path(script.__file__).parent / "sh" / "toolchain.sh").read_text()
@@ -167,18 +168,9 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def shell_run(folder: Path, text: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with its state in ``folder``; retries do not wait."""
-    places = {"STATE=/var/lib/elforge": f"STATE={folder}/state", "RUN=/run/elforge": f"RUN={folder}/run"}
-    for old, new in {**places, "--retry 3": "--retry 1 --retry-delay 1 --noproxy '*'"}.items():
-        assert old in text
-        text = text.replace(old, new)
-    return subprocess.run(["sh", "-c", text, "script", *args], capture_output=True, text=True, timeout=60)
-
-
 def download(folder: Path, size: int | None, *urls: str) -> subprocess.CompletedProcess[str]:
     text = script._lines("common") + script._lines("download") + 'download "$@"\n'
-    return shell_run(folder, text, str(folder / "part"), SHA256, str(size or "-"), *urls)
+    return run_script(folder, text, str(folder / "part"), SHA256, str(size or "-"), *urls)
 
 
 def test_a_download(tmp_path, url):
@@ -243,7 +235,7 @@ def test_h24_a_first_part_of_other_bytes_does_not_last(tmp_path, url):
 
 def fetch(folder: Path, *urls: str) -> subprocess.CompletedProcess[str]:
     owner = (folder.owner(), folder.group())
-    return shell_run(folder, script._text("fetch"), str(folder / "f" / "file"), *owner, "640", SHA256, *urls)
+    return run_script(folder, script._text("fetch"), str(folder / "f" / "file"), *owner, "640", SHA256, *urls)
 
 
 def test_a_file_is_fetched(tmp_path, url):
