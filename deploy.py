@@ -2,6 +2,7 @@
 
 from deploys.base import BaseOptions, base
 from deploys.docker import DockerOptions, docker
+from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
 from deploys.run import Step, run
 
@@ -9,4 +10,5 @@ run(
     Step(base, BaseOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
     Step(goenv, GoenvOptions, group="go_hosts"),
+    Step(go, GoOptions, group="go_hosts"),
 )

@@ -10,13 +10,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys import gogrammar, secrets
+from deploys import gogrammar
 from deploys.gogrammar import covers
 from deploys.options import Fleet, Options
 from deploys.release import Release
 from deploys.urls import bad_urls
 from facts.release import Machine
 from operations import archive, files, netrc
+from pure import secrets
 from pure.accounts import NAME
 from pure.daemon_options import HOSTNAME, HostPath, Unique, grammar
 

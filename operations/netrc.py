@@ -5,11 +5,11 @@ from __future__ import annotations
 from pyinfra import host
 from pyinfra.api import OperationValueError
 
-from deploys.secrets import reveal
 from facts.files import Entries
 from facts.netrc import MARK, Netrc
 from operations.script import Commands, Stdin, operation, refuse, script, unreadable
 from pure.accounts import NAME
+from pure.secrets import reveal
 
 # Whose files are ours: a name per user (operations/sh/netrc.sh).
 RECORD = "/var/lib/elforge/netrc"
@@ -28,7 +28,7 @@ def credentials(logins: dict[str, list[Login]]) -> Commands:
     Write users' ~/.netrc, as a whole and at mode 0600, and take ours away from users who have none any more.
 
     + logins: per existing user the machine, the login name and the reference to the secret, as
-      ``deploys.secrets.reveal`` reads it
+      ``pure.secrets.reveal`` reads it
 
     **Example:**
 

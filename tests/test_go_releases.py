@@ -56,7 +56,6 @@ def test_candidates_come_before_their_release(line_, number):
         assert order(f"{line_}{each}{number}") < order(line_) < order(f"{line_}.1")
 
 
-@pytest.mark.xfail(strict=True, reason="order() takes beta1 for rc1")
 @given(LINES, st.integers(1, 9), st.integers(1, 9))
 def test_betas_come_before_candidates(line_, one, other):
     assert order(f"{line_}beta{one}") < order(f"{line_}rc{other}")

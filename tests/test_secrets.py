@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploys.secrets import reveal
+from pure.secrets import reveal
 
 
 def test_a_variable(monkeypatch):
