@@ -50,13 +50,13 @@ look_before() {
 # obtain FILE SHA256 SIZE: a release file, kept until the toolchain is in place, so that a repeat goes on.
 obtain() {
     # The digest in its name keeps a partial download from being continued with another file's bytes.
-    got=$cache/$2.$1
-    [ -f "$got" ] && [ "$(digest "$got")" = "$2" ] && return 0
+    stored=$cache/$2.$1
+    [ -f "$stored" ] && [ "$(digest "$stored")" = "$2" ] && return 0
     tell "downloading $1"
     urls=
     for base in $bases; do urls="$urls $base/$1"; done
     # shellcheck disable=SC2086
-    download "$got" "$2" "$3" $urls || die "$name: $1 was not to be had; nothing has changed"
+    download "$stored" "$2" "$3" $urls || die "$name: $1 was not to be had; nothing has changed"
 }
 
 # unpack FILE FOLDER: by the unprivileged user, who reads what only root can open.
@@ -72,7 +72,7 @@ build() {
     *)
         # shellcheck disable=SC2086
         obtain $bootstrap
-        unpack "$got" "$work/bootstrap"
+        unpack "$stored" "$work/bootstrap"
         from=$work/bootstrap/go
         ;;
     esac
@@ -202,7 +202,7 @@ archive)
 *)
     # shellcheck disable=SC2086
     obtain $file
-    unpack "$got" "$work/new"
+    unpack "$stored" "$work/new"
     [ "$method" = binary ] || build
     ;;
 esac
