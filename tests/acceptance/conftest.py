@@ -22,6 +22,8 @@ from testinfra.host import Host
 
 from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
+from deploys.go import GoOptions
+from deploys.goenv import GoenvOptions
 
 SSH_OPTIONS = {
     "ssh_known_hosts_file": "UserKnownHostsFile",
@@ -68,6 +70,21 @@ def docker(target: PyinfraHost) -> DockerOptions:
     if "docker_hosts" not in target.groups or options.state == "absent":
         pytest.skip(f"Docker is not declared for {target.name}")
     return options
+
+
+@pytest.fixture
+def go(target: PyinfraHost) -> GoOptions:
+    """Return what was declared for Go; skip hosts that it was not declared for."""
+    options = GoOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if "go_hosts" not in target.groups or options.state == "absent":
+        pytest.skip(f"Go is not declared for {target.name}")
+    return options
+
+
+@pytest.fixture
+def goenv(target: PyinfraHost, go: GoOptions) -> GoenvOptions:
+    """Return what was declared for the go command's settings."""
+    return GoenvOptions.of(target.data.dict(), target.connector_cls.data_meta)
 
 
 @pytest.fixture
