@@ -51,8 +51,10 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (UnitState, {"unit": "docker.service"}),
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
 ]
-MAY_BE_EMPTY = (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries, Toolchains)
-MAY_BE_EMPTY = (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries, PolicyAnswers, Mislabelled)
+MAY_BE_EMPTY = (
+    *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
+    *(Toolchains, PolicyAnswers, Mislabelled),
+)
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
 PORTS = base64.b64encode(b"portcon tcp").decode()
 POLICY = {"types": ["bin_t"], "paths": [], "ports": True, "booleans": True}
