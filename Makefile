@@ -9,7 +9,7 @@ export PYINFRA_PROGRESS := off
 # What runs beside each other: each has lab hosts of its own.
 SUITES := test-lab test-faults test-sweep
 
-.PHONY: help demo test check lab sweep test-real bench lock golock docs clean system $(SUITES)
+.PHONY: help demo test check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ lab: $(VENV)/done system ## Boot the lab hosts el7, el8 and el9
 
 sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; long
 	$(BIN)/pytest tests/sweep --whole-sweep
+
+test-vm: $(VENV)/done system ## SELinux enforcing, in a VM without KVM; needs qemu-system-x86 and qemu-utils
+	$(BIN)/pytest tests/vm
 
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
 	$(BIN)/python -m tools.real $(INVENTORY)

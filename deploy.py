@@ -5,9 +5,11 @@ from deploys.docker import DockerOptions, docker
 from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
 from deploys.run import Step, run
+from deploys.selinux import SelinuxOptions, selinux
 
 run(
     Step(base, BaseOptions),
+    Step(selinux, SelinuxOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
     Step(goenv, GoenvOptions, group="go_hosts"),
     Step(go, GoOptions, group="go_hosts"),

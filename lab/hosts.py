@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,7 @@ _STOP_SECONDS = 30
 # Docker cannot keep its layers on an overlay, so these live beside it.
 _PLAIN = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
 _INOTIFY_INSTANCES = 8192
+_VM = re.compile(r"el\d+-vm(-.*)?")
 _POWER_OFF = signal.SIGRTMIN + 4
 
 
@@ -75,6 +77,15 @@ class Host:
 
     user = DEFAULT_USER
     port = PORT
+    boot_seconds = _BOOT_SECONDS
+
+    def __new__(cls, name: str) -> "Host":
+        """A name such as el9-vm or el9-vm-a is a virtual machine; the calls are the same."""
+        if _VM.fullmatch(name):
+            from lab.vm import VirtualMachine
+
+            cls = VirtualMachine
+        return super().__new__(cls)
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -200,11 +211,15 @@ class Host:
             if name not in disk.snapshots:
                 raise LabError(f"{self.name} has no snapshot {name!r}")
             self._kill()
-            remove(self.folder / "upper")
-            self._copy_plain(self.folder / "snapshots" / name, self.folder)
-            disk.layers = list(disk.snapshots[name])
-            self._save(disk)
+            self._restore(name)
             self._boot()
+
+    def _restore(self, name: str) -> None:
+        disk = self.disk()
+        remove(self.folder / "upper")
+        self._copy_plain(self.folder / "snapshots" / name, self.folder)
+        disk.layers = list(disk.snapshots[name])
+        self._save(disk)
 
     def _copy_plain(self, source: Path, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
@@ -219,6 +234,10 @@ class Host:
     @property
     def _machine(self) -> str:
         return f"e{network.octet()}-{self.name}"
+
+    @property
+    def _link(self) -> str:
+        return f"vb-{self._machine}"
 
     def disk(self) -> Disk:
         """Return what the host's disk is made of; raise LabError if the host was never up."""
@@ -248,7 +267,7 @@ class Host:
             self._write_identity(address)
             layers = images.layers(self.release.major)
             self._save(Disk(address, {str(layer): layer.stat().st_ino for layer in layers}))
-            _write_known_hosts()
+            write_known_hosts()
 
     def _write_identity(self, address: str) -> None:
         etc = self.folder / "upper" / "etc"
@@ -262,23 +281,21 @@ class Host:
 
     def _boot(self) -> None:
         started = time.monotonic()
+        cgroup.create(self._cgroup)
+        process = self._start()
+        deadline = started + self.boot_seconds
+        while not (self._ssh_banner() and self._ssh_works()):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not boot: see {self.folder / 'console.log'}")
+            time.sleep(0.05)
+        progress(f"{self.name}: up at {self.disk().address} ({time.monotonic() - started:.1f} s)")
+
+    def _start(self) -> subprocess.Popen[bytes]:
         unmount_below(self.folder)
         disk = self.disk()
         layers = [self.folder / "layers" / name for name in disk.layers]
         lowers = [*layers, *(Path(path) for path in disk.image)]
         images.mount_overlay(self.root, lowers, self.folder / "upper", self.folder / "work")
-        cgroup.create(self._cgroup)
-        container = self._start_container()
-        deadline = started + _BOOT_SECONDS
-        while not (self._ssh_banner() and self._ssh_works()):
-            if container.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"{self.name} does not boot: see {self.folder / 'console.log'}")
-            time.sleep(0.05)
-        progress(f"{self.name}: up at {disk.address} ({time.monotonic() - started:.1f} s)")
-
-    def _start_container(self) -> subprocess.Popen[bytes]:
-        # The shell steps into the host's control group, where all that it becomes can be found and ended.
-        enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(self._cgroup)]
         command = [
             "systemd-nspawn",
             "--quiet",
@@ -296,7 +313,12 @@ class Host:
             "--link-journal=no",
             *(f"--bind={self.folder / name}:{inside}" for name, inside in _PLAIN.items()),
         ]
-        with open(self.folder / "console.log", "wb") as console:
+        return self._enter(command, self.folder / "console.log")
+
+    def _enter(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        # The shell steps into the host's control group, where all that it becomes can be found and ended.
+        enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(self._cgroup)]
+        with open(log, "wb") as console:
             return subprocess.Popen(
                 [*enter, *command],
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
@@ -330,7 +352,7 @@ class Host:
     def _kill(self) -> None:
         cgroup.kill(self._cgroup)
         # The kernel takes a dead host's network apart in its own time; the next boot needs the name now.
-        network.remove_link(f"vb-{self._machine}")
+        network.remove_link(self._link)
         unmount_below(self.folder)
 
 
@@ -405,7 +427,7 @@ def _in_parallel(action: Callable[[Host], None], hosts: Sequence[Host]) -> None:
         list(pool.map(action, hosts))
 
 
-def _write_known_hosts() -> None:
+def write_known_hosts() -> None:
     """List every host's keys; all hosts of a release share theirs."""
     lines = [
         f"{host.name},{host.address} {' '.join(public.read_text().split()[:2])}\n"

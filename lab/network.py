@@ -61,6 +61,13 @@ def _addresses_of_bridge() -> list[str]:
     return [info["local"] for link in links if "UP" in link["flags"] for info in link["addr_info"]]
 
 
+def add_tap(name: str) -> None:
+    """Create a virtual machine's interface on the bridge, in place of an old one."""
+    remove_link(name)
+    run("ip", "tuntap", "add", "dev", name, "mode", "tap")
+    run("ip", "link", "set", name, "master", bridge(), "up")
+
+
 def remove_bridge() -> None:
     """Remove the bridge, if it is there."""
     remove_link(bridge())

@@ -39,6 +39,9 @@ class Answers:
     entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
     netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
     toolchains: dict[str, list[Toolchain]] = field(default_factory=dict)  # by the directory that holds them
+    selinux: list[str] = field(default_factory=list)  # as facts/selinux.py reads them
+    policy: list[str] = field(default_factory=list)
+    mislabelled: list[str] = field(default_factory=list)
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -50,6 +53,9 @@ class Answers:
     def _table(self):
         return [
             (r"cat /etc/os-release", self._release),
+            (r"rules=\$\(ls /etc/selinux", lambda: self.policy),
+            (r"/sys/fs/selinux/enforce", lambda: self.selinux),
+            (r"restorecon -n", lambda: self.mislabelled),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
             (r"echo version \$\(rpm", self._docker),
             (r"rpm -e --test", list),

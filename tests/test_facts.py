@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
+from facts.selinux import Mislabelled, PolicyAnswers, Selinux
 from facts.unit import Loaded, UnitState
 
 # The command is checked in one case of each fact (test_architecture.py sees to that).
@@ -43,10 +45,19 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Rpms, {"queries": ["git"]}),
     (Dependents, {"names": ["runc"]}),
     (Keys, {}),
+    (Selinux, {}),
+    (PolicyAnswers, {"types": ["bin_t"], "paths": ["/opt/a"], "ports": True, "booleans": True}),
+    (Mislabelled, {"paths": ["/etc/a"]}),
     (UnitState, {"unit": "docker.service"}),
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
 ]
-MAY_BE_EMPTY = (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries, Toolchains)
+MAY_BE_EMPTY = (
+    *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
+    *(Toolchains, PolicyAnswers, Mislabelled),
+)
+BARE = ["cmdline", "policy", "none", *["absent"] * 6]
+PORTS = base64.b64encode(b"portcon tcp").decode()
+POLICY = {"types": ["bin_t"], "paths": [], "ports": True, "booleans": True}
 NAMES = [fact.__name__ for fact, _ in EVERY]
 
 
@@ -139,6 +150,21 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             {},
             ["/etc/yum.repos.d/a.repo"],
             "a.repo",
+        ),
+        (Selinux, {}, ["1", "cmdline"], "cannot read the state of SELinux"),
+        (Selinux, {}, ["2", *BARE], "cannot read the state of SELinux: '2'"),
+        (Selinux, {}, ["1", *BARE[:4], f"text {PORTS}", *BARE[5:]], "not one of SELinux's ports"),
+        (Selinux, {}, ["1", *BARE, "boolean x"], "cannot read the state of SELinux: 'boolean x'"),
+        (PolicyAnswers, POLICY, ["broken"], r"cannot read the policy: \['broken'\]"),
+        (PolicyAnswers, POLICY, ["semanage: broken"], r"cannot read the policy: \['semanage:'\]"),
+        (PolicyAnswers, POLICY, ["ports"], "semanage port -l named none"),
+        (PolicyAnswers, POLICY, ["port http_port_t tcp x"], "not a line of semanage port -l"),
+        (PolicyAnswers, POLICY, ["boolean a b"], "not a line of semanage boolean -l"),
+        (
+            Mislabelled,
+            {"paths": ["/a"]},
+            ["restorecon: lstat(/a) failed"],
+            "restorecon said 'restorecon: lstat",
         ),
         (
             Contents,

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from lab import apt, network, releases, userland
+from lab.hosts import Host
 from lab.mirror import engines, faults, rpms, server, stubs
 from lab.system import LabError, fingerprint, process_start
+from lab.vm import VirtualMachine
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,26 @@ def test_name_says_release(name: str, major: int) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(LabError, match="is not a lab host: use el7, el8, el9"):
         releases.of_host(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("el9-vm", VirtualMachine),
+        ("el7-vm-a", VirtualMachine),
+        ("el9", Host),
+        ("el9-vmx", Host),
+        ("el9-a-vm", Host),
+    ],
+)
+def test_name_says_virtual_machine(name: str, kind: type[Host]) -> None:
+    assert type(Host(name)) is kind
+
+
+def test_a_virtual_machines_interface_has_a_name_that_fits() -> None:
+    links = {Host(f"el9-vm-{number}")._link for number in range(50)}
+    assert len(links) == 50
+    assert max(map(len, links)) <= 15
 
 
 def test_every_build_has_an_engine_and_every_release_its_tables() -> None:

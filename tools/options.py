@@ -13,9 +13,11 @@ from deploys.docker import DockerOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.options import Options
+from deploys.selinux import SelinuxOptions
 
 MODELS: dict[str, type[Options]] = {
     "base": BaseOptions,
+    "selinux": SelinuxOptions,
     "docker": DockerOptions,
     "goenv": GoenvOptions,
     "go": GoOptions,

@@ -45,7 +45,8 @@ explain_refusal() {
     done
 }
 
-# Give a new file the SELinux label that belongs to its final path, before it gets there.
+# Give a new file the SELinux label that belongs to its final path, before it gets there. A directory gets its own
+# from mkdir -Z, which does nothing more than mkdir where SELinux is off.
 label() {
     if command -v selinuxenabled >/dev/null && selinuxenabled; then
         chcon -h "$(matchpathcon -n "$2")" "$1" 2>/dev/null || true
