@@ -72,13 +72,13 @@ class Firewalld(FactBase[Firewall]):
 
     def command(self, objects: list[str]) -> str:
         names = " ".join(map(shlex.quote, objects))
+        stock = " ".join(shlex.quote(f"{LIB}/{each}.xml") for each in objects)
         calls = " ".join(f"{kind}) set -- {_either(kind)};;" for kind in KINDS)
         return framed(
             "echo version $(rpm -q --qf '%{VERSION}\\n' firewalld 2>&1 | tail -n 1)"
-            f"; for unit in {_UNITS}; do echo unit $unit $(systemctl show -p LoadState,ActiveState,"
-            "UnitFileState $unit | sed -n 's/^LoadState=//p;s/^ActiveState=//p;s/^UnitFileState=//p'); done"
+            f"; systemctl show -p Id,LoadState,ActiveState,UnitFileState {_UNITS} | sed -n '/=/s/^/unit /p'"
             f"; file={CONF}; {shown('file')}; file={OWNED}; {shown('file')}"
-            f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml; do "
+            f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
             f'if test -f "$file"; then echo "file $file"; {shown("file")}; fi; done'
             f"; echo services $(ls {LIB}/services 2>/dev/null | sed 's/[.]xml$//')"
             "; pid=$$; found=; while test ${pid:-0} -gt 1 && test -z \"$found\"; do found=$(tr '\\0' '\\n' "
@@ -116,11 +116,8 @@ def _either(kind: str) -> str:
 
 def _firewall(lines: list[str]) -> Firewall:
     version = lines[0].removeprefix("version ")
-    rest = iter(lines[1:])
-    units = {}
-    for _ in range(1 + len(RIVALS)):
-        unit, _, state = next(rest, "").removeprefix("unit ").partition(" ")
-        units[unit] = state
+    properties = [line.removeprefix("unit ") for line in lines if line.startswith("unit ")]
+    rest = iter(lines[1 + len(properties) :])
     conf, owned = text(next(rest, "")), text(next(rest, ""))
     files, said = {}, []
     for line in rest:
@@ -131,7 +128,7 @@ def _firewall(lines: list[str]) -> Firewall:
     words = dict(said)
     return Firewall(
         version="" if "not installed" in version else version,
-        units=units,
+        units=_units(properties),
         conf=conf,
         owned=owned,
         files=files,
@@ -142,6 +139,18 @@ def _firewall(lines: list[str]) -> Firewall:
         sessions=[_session(value) for key, value in said if key == "session"],
         published=_published([value for key, value in said if key == "dnat"]),
     )
+
+
+def _units(properties: list[str]) -> dict[str, str]:
+    """Return ``load active enabled`` by unit; systemd prints them one after the other, each in its own order."""
+    size = 4
+    found = [
+        dict(line.split("=", 1) for line in properties[at : at + size])
+        for at in range(0, len(properties), size)
+    ]
+    return {
+        each["Id"]: f"{each['LoadState']} {each['ActiveState']} {each['UnitFileState']}" for each in found
+    }
 
 
 def _loaded(line: str) -> tuple[str, Document | None]:

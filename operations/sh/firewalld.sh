@@ -1,7 +1,7 @@
 # firewalld VERB SECONDS ENABLE SHA256 [ZONE=INTERFACE...]: change firewalld's files as one, and the daemon with them.
 # VERB: reload (a running daemon), start, stop, offline (a stopped one stays so). SECONDS: how long the host waits for
 # a confirmation before it goes back, 0 for no wait. ENABLE: enable, disable, unmask or leave. ZONE=INTERFACE: where
-# the daemon is to have an interface; an empty zone is the default one. On stdin, as base64 with this SHA256, the files:
+# the daemon is to have an interface; an empty zone leaves it to the default one. On stdin, as base64 with this SHA256, the files:
 # a line "+ PATH" or "- PATH" (goes), then each line of the text after a "|".
 verb=$1 seconds=$2 enable=$3 sha=$4
 shift 4
@@ -17,7 +17,7 @@ echo "verb=$verb enable=$enable" >"$stage/how"
 # What commit and revert do as well, each as a process of its own.
 cat >"$stage/steps" <<'END'
 set -u
-umask 022
+umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 stage=/var/lib/elforge/guard/firewalld
 . "$stage/how"
@@ -26,9 +26,9 @@ stage=/var/lib/elforge/guard/firewalld
 install_files() {
     while read -r sign path; do
         if [ "$sign" = + ]; then
-            mkdir -p "${path%/*}"
-            cp "$stage/$1$path" "${path%/*}/.elforge.${path##*/}.new" || return 1
-            mv -fT "${path%/*}/.elforge.${path##*/}.new" "$path" || return 1
+            mkdir -p -m 755 "${path%/*}"
+            temp=${path%/*}/.elforge.${path##*/}.new
+            cp "$stage/$1$path" "$temp" && sync "$temp" 2>/dev/null && chmod 644 "$temp" && mv -fT "$temp" "$path" || return 1
         else
             rm -f "$path"
         fi
@@ -37,13 +37,18 @@ install_files() {
 
 reload() { timeout 120 firewall-cmd --reload && timeout 30 firewall-cmd --state; }
 
-# firewalld keeps interfaces where they are across a reload.
+# firewalld keeps interfaces where they are across a reload; one without a zone is in the default zone.
 place_interfaces() {
     while IFS== read -r zone interface; do
         [ -n "$interface" ] || continue
-        zone=${zone:-$(firewall-cmd --get-default-zone)}
-        [ "$(firewall-cmd --get-zone-of-interface="$interface" 2>/dev/null)" = "$zone" ] ||
+        now=$(firewall-cmd --get-zone-of-interface="$interface" 2>/dev/null || true)
+        if [ "$now" = "$zone" ]; then
+            continue
+        elif [ -n "$zone" ]; then
             firewall-cmd --zone="$zone" --change-interface="$interface" || return 1
+        else
+            firewall-cmd --zone="$now" --remove-interface="$interface" || return 1
+        fi
     done <"$stage/$1"
 }
 
@@ -65,7 +70,7 @@ lost_rules() {
                 rules[table, $2] = rules[table, $2] $0 "\n"
                 if (!((table, $0) in have)) lost[table, $2] = 1
                 if (!((table, $2) in seen)) { seen[table, $2] = 1; chains[table] = chains[table] " " $2 }
-            } else if ($0 ~ /DOCKER|docker0|br-[0-9a-f]/ && !((table, $0) in have)) {
+            } else if ($2 ~ /^(PRE|POST)ROUTING$|^(IN|OUT)PUT$|^FORWARD$/ && $0 ~ /DOCKER|docker0|br-[0-9a-f]/ && !((table, $0) in have)) {
                 line = $0; sub(/^-A [^ ]+/, "-I " $2 " 1", line); heads[table] = line "\n" heads[table]
             }
         }
@@ -87,15 +92,19 @@ lost_rules() {
         }' "$stage/$1.after" "$stage/$1.before"
 }
 
-# dockerd adds its rules again when it hears of a reload, if firewalld ran before it did; else we do.
+# dockerd adds its rules again when it hears of a reload, if firewalld ran before it did; what is still missing when
+# it has been at rest for three seconds, we add. (Engine 20.10 forgets DOCKER-ISOLATION-STAGE-1 and -2.)
 keep_docker() {
     grep -q '^:DOCKER' "$stage/iptables.before" "$stage/ip6tables.before" || return 0
-    tries=0
-    while [ $tries -lt 10 ]; do
+    tries=0 rest=0 last=
+    while [ $tries -lt 20 ] && [ $rest -lt 3 ]; do
         save_rules after
-        [ -n "$(lost_rules iptables)$(lost_rules ip6tables)" ] || return 0
-        sleep 1
+        lost=$(lost_rules iptables; lost_rules ip6tables)
+        [ -n "$lost" ] || return 0
+        if [ "$lost" = "$last" ]; then rest=$((rest + 1)); else rest=0; fi
+        last=$lost
         tries=$((tries + 1))
+        sleep 1
     done
     for family in iptables ip6tables; do
         lost_rules "$family" >"$stage/$family.lost"
@@ -108,17 +117,20 @@ commit() {
     mkdir -p -m 700 /var/lib/elforge/firewalld
     cp "$stage/new/both" /var/lib/elforge/firewalld/owned.json
     install_files new || return 1
+    chmod 600 /var/lib/elforge/firewalld/owned.json
     case $enable in enable | disable) systemctl -q "$enable" firewalld || return 1 ;; esac
 }
 
 revert() {
     install_files old
+    undone=0
     if [ "$verb" = start ]; then
-        systemctl stop firewalld
+        systemctl stop firewalld || undone=1
     else
-        reload && place_interfaces interfaces.before
+        reload && place_interfaces interfaces.before || undone=1
     fi
     keep_docker
+    return $undone
 }
 END
 printf '. %s/steps\ncommit && rm -rf %s\n' "$stage" "$stage" >"$stage/commit"
@@ -179,9 +191,10 @@ apply() {
 if [ "$verb" != offline ] && ! said=$(apply 2>&1 9>&-); then
     say "firewalld did not take its new configuration: $said"
     [ "$seconds" = 0 ] || claim firewalld failed || die "reverted: the host is as it was before"
-    revert >/dev/null 2>&1 9>&- || true
+    outcome="the previous configuration is back in place"
+    revert >/dev/null 2>&1 9>&- || outcome="$outcome, and firewalld does not take that either: see journalctl -u firewalld"
     disarm firewalld
-    die "reverted: the previous configuration is back in place"
+    die "reverted: $outcome"
 fi
 case $said in *"Docker's rules"*) say "$said" ;; esac
 if [ "$seconds" = 0 ]; then
