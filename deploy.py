@@ -2,9 +2,12 @@
 
 from deploys.base import BaseOptions, base
 from deploys.docker import DockerOptions, docker
+from deploys.firewall import firewall
+from deploys.firewall_options import FirewallOptions
 from deploys.run import Step, run
 
 run(
     Step(base, BaseOptions),
+    Step(firewall, FirewallOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
 )

@@ -259,11 +259,6 @@ class FirewallOptions(Options):
         None,
         description="True closes container ports that no zone opens, where firewalld has StrictForwardPorts",
     )
-    docker_allow: list[Annotated[str, AfterValidator(_network)]] | None = Field(
-        None,
-        description="networks that may reach published container ports, all others may not (chain "
-        "DOCKER-USER); None leaves that chain alone",
-    )
     confirm_seconds: Annotated[int, Field(ge=10, le=600)] = Field(
         60, description="seconds in which a new connection has to confirm a change, else it is taken back"
     )

@@ -127,7 +127,7 @@ def _firewall(lines: list[str]) -> Firewall:
             said.append(line.partition(" ")[::2])
     words = dict(said)
     return Firewall(
-        version="" if "not installed" in version else version,
+        version=_version(version),
         units=_units(properties),
         conf=conf,
         owned=owned,
@@ -141,8 +141,16 @@ def _firewall(lines: list[str]) -> Firewall:
     )
 
 
+def _version(said: str) -> str:
+    if "not installed" in said:
+        return ""
+    if not re.fullmatch(r"\d+(\.\d+)+", said):
+        raise ValueError(f"not a version: {said}")
+    return said
+
+
 def _units(properties: list[str]) -> dict[str, str]:
-    """Return ``load active enabled`` by unit; systemd prints them one after the other, each in its own order."""
+    """Return ``load active enabled`` by unit; systemd prints one unit after the other."""
     size = 4
     found = [
         dict(line.split("=", 1) for line in properties[at : at + size])

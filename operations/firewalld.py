@@ -1,4 +1,4 @@
-"""firewalld: its whole configuration changed in one go, and never so that the host can no longer be reached."""
+"""firewalld: its whole configuration changed in one go, and never so that the host is cut off."""
 
 from __future__ import annotations
 
@@ -107,15 +107,15 @@ def _refusal(wanted: Wanted, found: Firewall) -> str:
         rivals = [unit for unit in RIVALS if _is_on(found.units.get(unit, ""))]
         if rivals and not wanted.rivals:
             return (
-                f"{', '.join(rivals)}: owns the packet filter as firewalld does; firewall_conflicts = 'disable' "
-                "disables it"
+                f"{', '.join(rivals)}: owns the packet filter as firewalld does; "
+                "firewall_conflicts = 'disable' disables it"
             )
         if load == "masked" and not wanted.unmask:
             return f"{UNIT} is masked; firewall_unmask = True lets elforge unmask it"
         if wanted.running is None and active != "active":
             return (
-                f"{UNIT} is {active}: firewall_running = True starts it, False changes its files and leaves it "
-                "stopped"
+                f"{UNIT} is {active}: firewall_running = True starts it, False changes its files "
+                "and leaves it stopped"
             )
     return "; ".join(_unknown(wanted, found))
 
@@ -195,11 +195,12 @@ def _enable(wanted: Wanted, found: Firewall) -> str:
 
 
 def _shut_out(found: Firewall, goal: Target) -> str:
-    for session in found.sessions:
+    # What comes with the package is not there to be looked at yet; it is when the change is made.
+    for session in found.sessions if found.version else []:
         if why := lockout(goal.documents, goal.default_zone, session, found.ssh_services):
             return (
-                f"this would lock elforge out: its SSH connection comes from {session.peer} to port {session.port} "
-                f"by {session.interface or 'an unknown interface'}, and {why}"
+                f"this would lock elforge out: its SSH connection comes from {session.peer} to port "
+                f"{session.port} by {session.interface or 'an unknown interface'}, and {why}"
             )
     return ""
 

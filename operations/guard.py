@@ -1,8 +1,8 @@
-"""Changes that may cut off the connection that makes them: kept only once a new connection has confirmed them.
+"""Changes that may cut off the connection that makes them, and last only once a new one has confirmed them.
 
-The script that makes such a change arms a timer on the host (``arm`` in operations/sh/guard.sh) that takes it
-back. The operation then yields ``confirmed``: it opens a new connection, as the next run would, and over it
-makes the change a lasting one. Nobody confirms a change that shuts the control side out, so it goes by itself.
+The script that makes such a change arms a timer on the host (``arm`` in operations/sh/guard.sh) that takes
+it back. The operation then yields ``confirmed``: it opens a new connection, as the next run would, and over
+it makes the change a lasting one. Nobody confirms a change that shuts the control side out, so it goes by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Would a firewall let the SSH connection in that manages it? A pure function of what the firewall is to be."""
+"""Would a firewall let the SSH connection in that manages it? A pure function of what it is to be."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class Answers:
     containers: int = 0
     flags: str = "-H fd://"
     dropins: list[str] = field(default_factory=list)
+    firewall: list[str] = field(default_factory=list)  # the lines of its answer
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -46,6 +47,7 @@ class Answers:
         return [
             (r"cat /etc/os-release", self._release),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
+            (r"VERSION}\\n' firewalld", lambda: self.firewall),
             (r"echo version \$\(rpm", self._docker),
             (r"rpm -e --test", list),
             (r"rpm -q --qf '[^']*' (.*?) 2>&1", self._rpms),

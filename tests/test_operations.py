@@ -67,7 +67,7 @@ def _commands(commands: list[Any]) -> list[Any]:
 
 def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
     args, kwargs = COERCE(op, args, kwargs)
-    if wanted := kwargs.get("wanted"):
+    if isinstance(wanted := kwargs.get("wanted"), docker.Wanted):
         kwargs["wanted"] = replace(wanted, options=DaemonOptions(**wanted.options))
     return args, kwargs
 

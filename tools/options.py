@@ -10,9 +10,10 @@ from pydantic.fields import FieldInfo
 
 from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
+from deploys.firewall_options import FirewallOptions
 from deploys.options import Options
 
-MODELS: dict[str, type[Options]] = {"base": BaseOptions, "docker": DockerOptions}
+MODELS: dict[str, type[Options]] = {"base": BaseOptions, "firewall": FirewallOptions, "docker": DockerOptions}
 HEAD = """# Options
 
 Written by `make docs` from the models in `deploys/`; a test keeps it fresh. Set an option in

@@ -1,4 +1,4 @@
-# guard: functions for a change that may cut off the very connection that makes it. A script prepares $GUARD/NAME
+# guard (a library): functions for a change that may cut off the very connection that makes it. A script prepares $GUARD/NAME
 # with two scripts, `commit` and `revert`, then calls `arm`; the control side confirms over a new connection
 # (confirm.sh), or the host reverts by itself. Nothing of the change is to outlive a reboot before `commit`.
 GUARD=$STATE/guard

@@ -1,4 +1,4 @@
-"""The firewall deploy without the look ahead that refuses a lock-out: what is left is the host's own timer."""
+"""The firewall deploy without the look ahead that refuses a lock-out: only the host's timer is left."""
 
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions

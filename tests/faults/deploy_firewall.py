@@ -1,4 +1,4 @@
-"""The firewall deploy alone."""
+"""Test deploy: the firewall alone."""
 
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
