@@ -2,7 +2,8 @@
 
 The script that makes such a change arms a timer on the host (``arm`` in operations/sh/guard.sh) that takes
 it back. The operation then yields ``confirmed``: it opens a new connection, as the next run would, and over
-it makes the change a lasting one. Nobody confirms a change that shuts the control side out, so it goes by itself.
+it makes the change a lasting one. Nobody confirms a change that shuts the control side out: it goes by
+itself.
 """
 
 from __future__ import annotations

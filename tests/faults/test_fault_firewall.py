@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from lab.hosts import Host
 from tests.faults.drill import BARE, converged, on, refused, root
 
@@ -36,6 +38,24 @@ def test_h35_nftables_is_refused_by_name_and_disabled_on_demand(host: Host) -> N
     converged(host, deploy=DEPLOY, data={**START, "firewall_conflicts": "disable"})
     assert root(host, "systemctl is-enabled nftables || true") == "disabled"
     assert root(host, "firewall-cmd --list-ports") == "8080/tcp"
+
+
+@on("el7-f")
+def test_h36_rules_that_dockerd_does_not_add_again_come_back(host: Host) -> None:
+    """firewalld that starts after dockerd, on the iptables backend: dockerd does not hear of its reloads."""
+    root(host, "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf")
+    root(host, "systemctl stop firewalld; systemctl restart docker")
+    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
+    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
+    root(host, f"docker run -d -p 8088:80 box /usr/bin/busybox sh -c '{serve}'")
+    converged(host, deploy=DEPLOY, data={**START, **PORT})
+    rules = "iptables-save -t nat | grep -e '--dport 8088' -e 'MASQUERADE' -e '-j DOCKER' | sort"
+    before = root(host, rules)
+    assert before.count("\n") > 2
+    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"ports": ["8081/tcp"]}}})
+    assert root(host, rules) == before
+    with socket.create_connection((host.address, 8088), timeout=5) as client:
+        assert client.recv(9) == b"hello\n"
 
 
 @on("el7-f", "el9-f", start=BARE)
