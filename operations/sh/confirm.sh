@@ -1,5 +1,6 @@
 # confirm NAME: sent over a new connection, it makes the change that NAME's guard watches a lasting one. It fails
 # when the host has gone back, or waits until it has when the guard is already at it.
+# uses: guard
 if claim "$1" confirmed; then
     sh "$GUARD/$1/commit" 9>&-
     disarm "$1"

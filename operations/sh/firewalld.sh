@@ -3,6 +3,7 @@
 # a confirmation before it goes back, 0 for no wait. ENABLE: enable, disable, unmask or leave. ZONE=INTERFACE: where
 # the daemon is to have an interface; an empty zone leaves it to the default one. On stdin, as base64 with this SHA256, the files:
 # a line "+ PATH" or "- PATH" (goes), then each line of the text after a "|".
+# uses: guard
 verb=$1 seconds=$2 enable=$3 sha=$4
 shift 4
 stage=$GUARD/firewalld
