@@ -7,9 +7,9 @@ from pyinfra.api import deploy
 
 from deploys.firewall_options import FirewallOptions
 from deploys.release import Release
-from facts.firewalld import RIVALS
 from facts.release import Machine
 from operations import firewalld, rpm, unit
+from pure.firewall_state import RIVALS
 
 # What a host that has no firewalld yet will get (facts.md 1.3; 2026-08).
 NEWEST = {7: "0.6.3", 8: "0.9.3", 9: "1.3.4"}

@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from deploys.daemon_options import grammar
 from deploys.options import Options
-from facts import firewalld_config as config
-from facts.firewalld_config import item
-from operations.firewall_state import Part
 from operations.firewalld import DOCKERS
+from pure import firewalld_config as config
+from pure.daemon_options import grammar
+from pure.firewall_state import Part
+from pure.firewalld_config import item
 
 PROTOCOLS = ("tcp", "udp", "sctp", "dccp")
 
@@ -228,7 +228,7 @@ def part(each: Any_) -> Part:
 class FirewallOptions(Options):
     """Options of the firewall deploy; with none of them set it does and asks nothing."""
 
-    prefix: ClassVar[str] = "firewall_"
+    namespace: ClassVar[str] = "firewall_"
 
     running: bool | None = Field(
         None,

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.firewalld_config import KINDS, Document, runtime
 from facts.frame import framed, shown, text, unframed
+from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
+from pure.firewalld_config import KINDS, Document, runtime
 
-ETC, LIB = "/etc/firewalld", "/usr/lib/firewalld"
-CONF = f"{ETC}/firewalld.conf"
-# What earlier runs of ours put into which file, so that it can be told from an admin's own.
-OWNED = "/var/lib/elforge/firewalld/owned.json"
-# Services that own the packet filter instead of firewalld.
-RIVALS = ("nftables.service", "iptables.service", "ip6tables.service")
 _UNITS = " ".join(("firewalld.service", *RIVALS))
 _DAEMON = "org.fedoraproject.FirewallD1"
 _CALL = f"busctl call {_DAEMON} /org/fedoraproject/FirewallD1 {_DAEMON}"
@@ -29,37 +22,6 @@ _CALLS = {
     "ipsets": (".ipset getIPSetSettings",),
     "policies": (".policy getPolicySettings",),
 }
-
-
-@dataclass(frozen=True)
-class Session:
-    """The SSH connection that a host is managed over, as the host sees it."""
-
-    peer: str
-    port: int  # of the host
-    interface: str = ""  # that leads to the peer
-    zone: str = ""  # that the daemon has the interface in, "" for the default zone or when it is down
-
-
-@dataclass(frozen=True)
-class Firewall:
-    """The firewall of a host."""
-
-    version: str  # of firewalld, "" when it is not installed
-    units: dict[str, str]  # unit to "load active enabled"
-    conf: str | None
-    owned: str | None
-    files: dict[str, str] = field(default_factory=dict)  # path to text of each zone, service, ...
-    services: list[str] = field(default_factory=list)  # the names that firewalld brings
-    ssh_services: list[str] = field(default_factory=list)  # those of them with the session's port
-    loaded: dict[str, Document | None] = field(default_factory=dict)  # "zones/public", None: not there
-    default_zone: str = ""  # of the daemon
-    sessions: list[Session] = field(default_factory=list)
-    published: list[str] = field(default_factory=list)  # "8080/tcp" of containers, open to all addresses
-
-    def to_json(self) -> dict[str, Any]:
-        """Let ``pyinfra inventory.py fact`` print it."""
-        return asdict(self)
 
 
 class Firewalld(FactBase[Firewall]):

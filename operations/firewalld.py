@@ -8,12 +8,24 @@ from dataclasses import dataclass, field
 
 from pyinfra import host, logger
 
-from facts.firewalld import CONF, OWNED, RIVALS, Firewall, Firewalld
-from facts.firewalld_config import Document
-from operations.firewall_state import Part, Target, both, documents, drift, record, target
+from facts.firewalld import Firewalld
 from operations.guard import confirmed
-from operations.lockout import lockout
 from operations.script import Commands, operation, refuse, script, sha256, unreadable
+from pure.firewall_state import (
+    CONF,
+    OWNED,
+    RIVALS,
+    Firewall,
+    Part,
+    Target,
+    both,
+    documents,
+    drift,
+    record,
+    target,
+)
+from pure.firewalld_config import Document
+from pure.lockout import lockout
 
 UNIT = "firewalld.service"
 # What Docker itself keeps in firewalld.
@@ -84,10 +96,8 @@ def configured(wanted: Wanted) -> Commands:
         refuse(why)
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
-    places = _places(before, goal)
-    yield script(
-        "firewalld", verb, str(seconds), enable or "leave", sha256(content), *places, content=content
-    )
+    words = (verb, str(seconds), enable or "leave", sha256(content), *_places(before, goal))
+    yield script("firewalld", *words, content=content, progress=True)
     if guarded:
         yield confirmed("firewalld", seconds)
 

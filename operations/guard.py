@@ -59,7 +59,7 @@ def confirmed(name: str, seconds: int) -> Confirmation:
     ``yield script("firewalld", ...); yield confirmed("firewalld", 60)``
     """
     plain = script("confirm", name)
-    command = Confirmation(plain.name, plain.args, None, GRACE + seconds)
+    command = Confirmation(plain.name, plain.args, None, GRACE + seconds, progress=False)
     command.limit = seconds
     return command
 

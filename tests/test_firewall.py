@@ -12,8 +12,8 @@ from deploys.firewall import NEWEST, firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.options import problems
 from deploys.release import RELEASES
-from facts.firewalld import RIVALS
 from facts.release import ElRelease
+from pure.firewall_state import RIVALS
 from tests.answers import Answers, _shown
 from tests.plan import Plan, plan, text
 

@@ -6,9 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from facts.firewalld import CONF, ETC, LIB, Firewall
-from facts.firewalld_config import Document, item, parse
-from operations.firewall_state import Part, both, documents, drift, record, setting, target
+from pure.firewall_state import (
+    CONF,
+    ETC,
+    LIB,
+    Firewall,
+    Part,
+    both,
+    documents,
+    drift,
+    record,
+    setting,
+    target,
+)
+from pure.firewalld_config import Document, item, parse
 
 SSH, HTTP = item("service", name="ssh"), item("service", name="http")
 PORT = item("port", port="8080", protocol="tcp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facts.firewalld_config import item, parse, render, rich_rule, runtime, source
+from pure.firewalld_config import item, parse, render, rich_rule, runtime, source
 
 RULE = (
     '<rule family="ipv4"><source address="192.0.2.0/24"/><service name="ssh"/><log level="info" prefix="a b">'

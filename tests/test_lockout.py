@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from facts.firewalld import Session
-from facts.firewalld_config import Document, item, rich_rule
-from operations.lockout import lockout
+from pure.firewall_state import Session
+from pure.firewalld_config import Document, item, rich_rule
+from pure.lockout import lockout
 
 SSH = item("service", name="ssh")
 ETH0 = item("interface", name="eth0")

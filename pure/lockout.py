@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 
-from facts.firewalld import Session
-from facts.firewalld_config import Document
+from pure.firewall_state import Session
+from pure.firewalld_config import Document
 
 Element = ElementTree.Element
 _OPEN, _SHUT = ("ACCEPT",), ("DROP", "REJECT", "%%REJECT%%")

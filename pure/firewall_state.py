@@ -8,16 +8,52 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from facts.firewalld import CONF, ETC, LIB, Firewall
-from facts.firewalld_config import KINDS, Document, parse, render
+from pure.firewalld_config import KINDS, Document, parse, render
 
+ETC, LIB = "/etc/firewalld", "/usr/lib/firewalld"
+CONF = f"{ETC}/firewalld.conf"
+# What earlier runs of ours put into which file, so that it can be told from an admin's own.
+OWNED = "/var/lib/elforge/firewalld/owned.json"
+# Services that own the packet filter instead of firewalld.
+RIVALS = ("nftables.service", "iptables.service", "ip6tables.service")
 Note = dict[str, Any]  # what is ours in one file: items, attributes (with what they replaced), new
 _CONF = "firewalld.conf"
 # What firewalld.conf(5) means when a key is missing.
 _CONF_DEFAULTS = {"DefaultZone": "public", "StrictForwardPorts": "no"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """The SSH connection that a host is managed over, as the host sees it."""
+
+    peer: str
+    port: int  # of the host
+    interface: str = ""  # that leads to the peer
+    zone: str = ""  # that the daemon has the interface in, "" for the default zone or when it is down
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """The firewall of a host."""
+
+    version: str  # of firewalld, "" when it is not installed
+    units: dict[str, str]  # unit to "load active enabled"
+    conf: str | None
+    owned: str | None
+    files: dict[str, str] = field(default_factory=dict)  # path to text of each zone, service, ...
+    services: list[str] = field(default_factory=list)  # the names that firewalld brings
+    ssh_services: list[str] = field(default_factory=list)  # those of them with the session's port
+    loaded: dict[str, Document | None] = field(default_factory=dict)  # "zones/public", None: not there
+    default_zone: str = ""  # of the daemon
+    sessions: list[Session] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)  # "8080/tcp" of containers, open to all addresses
+
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
