@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pure.firewalld_config import KINDS, Document, parse, render
+from pure.firewalld_config import IMPLIED, KINDS, Document, parse, render
 
 ETC, LIB = "/etc/firewalld", "/usr/lib/firewalld"
 CONF = f"{ETC}/firewalld.conf"
@@ -139,7 +139,7 @@ def _merged(
     if part is not None and not part.exists:
         return None, {}
     part = part or Part()
-    was = before or Document(tag)
+    was = before or Document(tag, IMPLIED.get(tag, {}))
     mine = set(note.get("items", []))
     gone = (mine - set(part.present)) | set(part.absent)
     items = [each for each in dict.fromkeys((*was.items, *part.present)) if each not in gone]

@@ -15,6 +15,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
+# What a policy is without a word (firewalld.policy(5)); the daemon always says it.
+IMPLIED = {"policy": {"target": "CONTINUE", "priority": "-1"}}
 # The folders of /etc/firewalld that are ours to manage, and the root element of their files.
 KINDS = {"zones": "zone", "services": "service", "ipsets": "ipset", "policies": "policy"}
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -57,7 +59,10 @@ def parse(text: str) -> Document:
         raise ValueError(f"not a zone, service, ipset or policy: <{root.tag}>")
     document = Document(
         root.tag,
-        {name: value for name, value in root.attrib.items() if (name, value) not in _DEFAULTS},
+        {
+            **IMPLIED.get(root.tag, {}),
+            **{name: value for name, value in root.attrib.items() if (name, value) not in _DEFAULTS},
+        },
         root.findtext("short") or "",
         root.findtext("description") or "",
     )
@@ -255,7 +260,7 @@ def _document(tag: str, settings: dict[str, Any]) -> Document:
     items += [item(name.replace("_", "-")) for name in _FLAGS if settings.get(name)]
     if destination := settings.get("destination"):
         items.append(item("destination", **destination))
-    return Document(tag, attributes, items=tuple(items))
+    return Document(tag, {**IMPLIED.get(tag, {}), **attributes}, items=tuple(items))
 
 
 def _each(values: Any) -> list[Any]:

@@ -47,7 +47,8 @@ ROUNDS = [
     ({"zones/mine": Part((PORT,), attributes={"target": "ACCEPT"})}, {"DefaultZone": "mine"}),
     ({"services/shop": Part((PORT,))}, {}),
     ({"ipsets/good": Part((item("entry", "192.0.2.0/24"),), attributes={"type": "hash:net"})}, {}),
-    ({"policies/p": Part((item("egress-zone", name="HOST"),), attributes={"priority": "-1"})}, {}),
+    ({"policies/p": Part((item("egress-zone", name="HOST"),), attributes={"priority": "-9"})}, {}),
+    ({"policies/q": Part((item("egress-zone", name="HOST"),))}, {}),
     ({}, {"StrictForwardPorts": "yes"}),
 ]
 
@@ -114,6 +115,12 @@ def test_a_run_that_was_killed_forgets_nothing_of_ours():
 def test_h38_a_broken_file_is_named():
     with pytest.raises(ValueError, match=r"^/etc/firewalld/zones/public\.xml is broken"):
         documents(replace(HOST, files={PUBLIC: "<zone"}))
+
+
+def test_h37_a_policy_is_what_it_is_without_a_word():
+    goal = target(HOST, {"policies/p": Part((PORT,))}, {})
+    loaded = {"policies/p": Document("policy", {"target": "CONTINUE", "priority": "-1"}, items=(PORT,))}
+    assert drift(replace(HOST, loaded=loaded), goal, ["policies/p"]) == []
 
 
 def test_h37_drift_names_what_differs():
