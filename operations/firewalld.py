@@ -96,7 +96,7 @@ def configured(wanted: Wanted) -> Commands:
         refuse(why)
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
-    words = (verb, str(seconds), enable or "leave", sha256(content), *_places(before, goal))
+    words = (verb, str(seconds), enable or "leave", sha256(content), *_places(found, before, goal))
     yield script("firewalld", *words, content=content, progress=True)
     if guarded:
         yield confirmed("firewalld", seconds)
@@ -225,13 +225,13 @@ def _payload(found: Firewall, goal: Target) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _places(before: Mapping[str, Document], goal: Target) -> list[str]:
+def _places(found: Firewall, before: Mapping[str, Document], goal: Target) -> list[str]:
     """Return ``zone=interface`` for interfaces that a zone names, ``=interface`` where none does any more."""
     was, to_be = _interfaces(before), _interfaces(goal.documents)
     gone = {interface: "" for interface in was if interface not in to_be}
-    return [
-        f"{zone}={interface}" for interface, zone in sorted({**gone, **to_be}.items()) if zone != "docker"
-    ]
+    # A reload may forget where somebody has put the interface that we come in by.
+    ours = {each.interface: each.zone for each in found.sessions if each.zone}
+    return [f"{zone}={interface}" for interface, zone in sorted({**ours, **gone, **to_be}.items())]
 
 
 def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:

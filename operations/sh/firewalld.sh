@@ -38,7 +38,7 @@ install_files() {
 
 reload() { timeout 120 firewall-cmd --reload && timeout 30 firewall-cmd --state; }
 
-# firewalld keeps interfaces where they are across a reload; one without a zone is in the default zone.
+# A reload keeps some interfaces where they are and forgets others; one without a zone is in the default zone.
 place_interfaces() {
     while IFS== read -r zone interface; do
         [ -n "$interface" ] || continue
