@@ -7,3 +7,4 @@ inventories/example.py shows the common ones.
 from lab.inventory import connection
 
 docker_hosts = [connection(name) for name in ("el7", "el8", "el9")]
+go_hosts = docker_hosts

@@ -83,6 +83,7 @@ class DockerOptions(DaemonOptions, Options):
     """Options of the docker deploy; those of daemon.json are in DaemonOptions."""
 
     namespace: ClassVar[str] = "docker_"
+    hidden: ClassVar[frozenset[str]] = frozenset({"log_opts"})  # may be tokens
 
     state: Literal["present", "absent"] = Field("present", description="absent removes it and keeps its data")
     purge_data: bool = Field(

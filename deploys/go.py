@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.go_releases import ARCH, KINDS, SOURCE, VERSION, Files, bootstrap, line, locked, minimum, unsafe
+from deploys.go_releases import ARCH, KINDS, SOURCE, Files, bootstrap, line, locked, minimum, unsafe
+from deploys.goenv import GO_ENV
 from deploys.options import Fleet, Options
 from deploys.release import Release
 from deploys.urls import bad_urls
@@ -17,17 +18,16 @@ from facts.release import Machine
 from operations import accounts, alternatives, files, rpm
 from operations import go as toolchains
 from operations.alternatives import Alternative
-from operations.go import GO, Artifact, Recipe, order
+from operations.go import GO, VERSION, Artifact, Recipe, order
 from operations.script import refuse
 from operations.template import rendered
+from pure.daemon_options import grammar
 
 # Unpacks, builds and tries what was downloaded, none of which is root's business.
 BUILDER, HOME = "elforge-go", "/var/lib/elforge/go"
 PROFILE = "/etc/profile.d/elforge-go.sh"
 LINKS = {f"/usr/local/bin/{name}": f"{GO}/bin/{name}" for name in ("go", "gofmt")}
 ALTERNATIVES = [Alternative(name, f"/usr/bin/{name}", f"{GO}/bin/{name}") for name in ("go", "gofmt")]
-# The policy of every toolchain (deploys/goenv.py).
-GO_ENV = "/etc/elforge/go.env"
 UNPACKING = ["tar", "gzip"]
 C_COMPILER = ["gcc"]  # which requires glibc-devel on every release
 # -race on arm64 does not link with the compilers of EL7 and EL8 (golang/go#78573).
@@ -52,8 +52,15 @@ COLLECTIONS: dict[int, dict[str, Collection]] = {
     9: {},
 }
 
-Version = Annotated[str, StringConstraints(pattern=f"^{VERSION.pattern}$")]
-Reason = Annotated[str, StringConstraints(pattern=r"\S")]
+# What a toolchain is made by, and has to be the same where it is made and where it is used.
+_SAME = ("method", "cgo", "collection", "prefix")
+_SAME_WORDS = "go_method, go_cgo, go_collection or go_prefix"
+
+Version = Annotated[str, grammar(VERSION.pattern, "an exact release, such as 1.27.0")]
+Prefix = Annotated[
+    str, grammar(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}", "an absolute path such as /opt/go, or deeper")
+]
+Reason = Annotated[str, grammar(r".*\S.*", "a reason, in words")]
 
 
 class Digest(BaseModel):
@@ -61,7 +68,7 @@ class Digest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, grammar(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]
     size: Annotated[int, Field(gt=0)] | None = None
 
 
@@ -84,7 +91,7 @@ class GoOptions(Options):
         "binary", description="whether to unpack go.dev's binaries or to build its source on the host"
     )
     cgo: bool = Field(True, description="install a C compiler, and build source with CGO_ENABLED=1")
-    prefix: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._-]+){2,}$")] = Field(
+    prefix: Prefix = Field(
         "/usr/local/go-toolchains", description="directory that each toolchain has a directory of its own in"
     )
     download_urls: list[str] = Field(
@@ -108,7 +115,7 @@ class GoOptions(Options):
         description="host of the inventory that builds, one per release and architecture; "
         "hosts other than that get the toolchain from it",
     )
-    build_memory: Annotated[str, StringConstraints(pattern="^[1-9][0-9]*[MG]$")] = Field(
+    build_memory: Annotated[str, grammar("[1-9][0-9]*[MG]", "a size such as 4G or 512M")] = Field(
         "4G", description="memory that a build may take, such as 4G"
     )
     build_seconds: Annotated[int, Field(ge=60, le=6 * 3600)] = Field(
@@ -148,9 +155,13 @@ class GoOptions(Options):
             yield f"go_versions: {version} is listed twice"
         if self.default is not None and self.default not in self.versions:
             yield f"go_default: {self.default} is not among go_versions"
-        for version in self.unsafe.keys() - set(self.versions):
-            yield f"go_unsafe: {version} is not among go_versions"
-        for version in dict.fromkeys(self.versions):
+        for version in self.unsafe:
+            if version not in self.versions:
+                yield f"go_unsafe: {version} is not among go_versions"
+        for taken in (GO, HOME):
+            if f"{self.prefix}/".startswith(f"{taken}/"):
+                yield f"go_prefix: {self.prefix} is {taken} or below it, which elforge needs for itself"
+        for version in dict.fromkeys(self.versions if self.state == "present" else []):
             yield from self._wrong_with(version)
 
     def _wrong_with(self, version: str) -> Iterator[str]:
@@ -176,8 +187,10 @@ class GoOptions(Options):
             return
         if self.method != "source":
             yield "go_build_host: nothing is built with go_method = 'binary'"
-        elif (giver.method, giver.cgo, giver.collection) != (self.method, self.cgo, self.collection):
-            yield f"go_build_host: {self.build_host} has another go_method, go_cgo or go_collection"
+        elif giver.state == "absent":
+            yield f"go_build_host: {self.build_host} has go_state = 'absent'"
+        elif any(getattr(giver, name) != getattr(self, name) for name in _SAME):
+            yield f"go_build_host: {self.build_host} has another {_SAME_WORDS}"
         elif lacking := [version for version in self.versions if version not in giver.versions]:
             yield f"go_build_host: {self.build_host} does not build {', '.join(lacking)}; see its go_versions"
         elif giver.build_host != self.build_host:
@@ -198,6 +211,7 @@ def go(options: GoOptions, release: Release, machine: Machine) -> None:
         manager=release.manager,
     )
     accounts.user(name="Make the user that builds Go", name_=BUILDER, home=HOME)
+    toolchains.tidy(name="Remove what a killed run left", root=options.prefix)
     recipes = {version: _recipe(version, options, machine, release) for version in options.versions}
     for version in host.loop(options.versions):
         _install(recipes[version], options.build_host)
@@ -234,6 +248,7 @@ def _remove(options: GoOptions) -> None:
         files.unlinked(name=f"Remove {path}", path=path, below=GO)
     files.unlinked(name=f"Remove {GO}", path=GO, below=options.prefix)
     files.absent(name="Remove Go from login shells", path=PROFILE)
+    toolchains.tidy(name="Remove what a killed run left", root=options.prefix)
     toolchains.prune(name="Remove the toolchains", root=options.prefix, keep=[])
     files.absent(name="Remove what builds left", path=HOME, recursive=True)
     accounts.user(name="Remove the user that built Go", name_=BUILDER, home=HOME, present=False)
@@ -244,9 +259,9 @@ def _recipe(version: str, options: GoOptions, machine: Machine, release: Release
     source, binary = options.method == "source", f"linux-{ARCH[machine.arch]}"
     kind = SOURCE if source else binary
     builder = bootstrap(version, known, options.bootstrap) if source else ""
-    for wanted, sort in ((version, kind), (builder, binary)):
+    for option, wanted, sort in (("go_versions", version, kind), ("go_bootstrap", builder, binary)):
         if wanted and sort not in known.get(wanted, {}):
-            refuse(f"go_versions: {_unknown(wanted, known, {sort})}")
+            refuse(f"{option}: {_unknown(wanted, known, {sort})}")
     return Recipe(
         root=options.prefix,
         name=_name(version, options),

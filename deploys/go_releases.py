@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from operations.go import Artifact, order
+from operations.go import VERSION, Artifact, order
 
 LOCK = Path(__file__).with_name("go.lock")
-VERSION = re.compile(r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")
 # In Go's words, by what `uname -m` says.
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 SOURCE = "src"
@@ -52,7 +51,7 @@ def split(file: str) -> tuple[str, str]:
     match = re.fullmatch(rf"go({VERSION.pattern})\.({'|'.join(KINDS)})\.tar\.gz", file)
     if not match:
         raise ValueError(f"{file}: not the name of a Go release file")
-    return match[1], match[5]
+    return match[1], match[match.re.groups]
 
 
 def unsafe(version: str) -> str:
@@ -94,6 +93,10 @@ def bootstrap(version: str, files: Files, wanted: str | None) -> str:
     if wanted is not None:
         if order(wanted) < order(floor):
             raise ValueError(f"{wanted} cannot build {version}, which needs {floor} or newer")
+        if not files.get(wanted, {}).keys() & set(KINDS[1:]):
+            raise ValueError(
+                f"no binary of {wanted} is in deploys/go.lock; go_artifacts adds one with its SHA-256"
+            )
         return wanted
     able = [
         each

@@ -24,6 +24,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     namespace: ClassVar[str]
+    # Options whose values may hold secrets, even mistaken ones: no message repeats them.
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    # Names that one might expect and that are no options on purpose, with the reason.
+    declined: ClassVar[Mapping[str, str]] = {}
 
     def contradictions(self) -> Iterator[str]:
         """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
@@ -128,12 +132,13 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
         [model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))]
     )
     if details["type"] == "extra_forbidden" and not inner:
+        if field in model.declined:
+            return f"{path}: {model.declined[field]}"
         hint = "".join(f"; did you mean {near}?" for near in _near(path, known, HINT))
         return f"{path}: unknown option{hint}"
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
-    # The values of log-opts may be tokens.
-    got = "" if "log_opts" in path else f" (got {_short(details['input'])})"
+    got = "" if field in model.hidden else f" (got {_short(details['input'])})"
     return f"{path}: {_sentence(details['msg'])}{got}"
 
 

@@ -15,12 +15,16 @@ from facts.frame import framed, shown, text, unframed
 RECORD = ".elforge"
 # What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs.
 SEAL = "stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64"
-_NAME = re.compile(r"go1\.[0-9a-z.-]+")
+_NAME = re.compile(r"\.(build|old)\..*|\.incoming|go1\..*")
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A directory that an earlier run made; ``whole`` when its record was written and still fits."""
+    """
+    A directory that may be an earlier run's; ``whole`` when its record was written and still fits.
+
+    Without a version it is somebody else's, or what a killed run left behind: those begin with a dot.
+    """
 
     name: str
     version: str = ""
@@ -34,14 +38,14 @@ class Toolchain:
 
 
 class Toolchains(FactBase[dict[str, Toolchain]]):
-    """Return every toolchain below ``root`` that elforge has put there, by the name of its directory."""
+    """Return the toolchains below ``root``, and what a killed run left there, by the directory's name."""
 
     def command(self, root: str) -> str:
         return framed(
-            f"for place in {shlex.quote(root)}/go*; do "
-            'if test -d "$place" && ! test -L "$place" && test -e "$place/bin"; then '
+            f"cd {shlex.quote(root)} 2>/dev/null && for place in go1.* .build.* .old.* .incoming; do "
+            'if test -d "$place" && ! test -L "$place"; then '
             f'record="$place/{RECORD}"; pack="$place.tar.gz"; '
-            f'echo "${{place##*/}}"; {shown("record")}; (cd "$place" && {SEAL}); '
+            f'echo "$place"; {shown("record")}; (cd "$place" && {SEAL}); '
             'test -f "$pack" && echo packed || echo bare; fi; done'
         )
 
@@ -57,6 +61,8 @@ def _toolchain(name: str, record: str, seal: str, pack: str) -> Toolchain:
     said = dict(line.split(" ", 1) for line in (text(record) or "").splitlines() if " " in line)
     if not _NAME.fullmatch(name) or pack not in ("packed", "bare") or len(seal) != 64:
         raise FactProcessError(f"not a toolchain: {name!r} {seal!r} {pack!r}")
+    if name.startswith("."):
+        return Toolchain(name)
     return Toolchain(
         name=name,
         version=said.get("version", ""),

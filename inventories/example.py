@@ -43,3 +43,20 @@ docker_hosts = (
         "docker_builder_min_free_space": "10GB",
     },
 )
+
+go_hosts = (
+    ["build1.example.org", "build3.example.org"],
+    {
+        # --- go: toolchains, side by side
+        "go_versions": ["1.27.0", "1.26.7"],  # the newest is the default; go_default names another one
+        "go_method": "source",  # or "binary"
+        "go_build_host": "build1.example.org",  # builds once, for all of the same release
+        # --- goenv: what the go command does, for every user and service
+        "goenv_private": ["git.example.org"],  # neither a proxy nor the checksum database hears of these
+        # "goenv_proxy": ["https://goproxy.example.org", "direct"],
+        # "goenv_proxy_fallback": "any-error",  # go on when the proxy is down, not just after a 404
+        # "goenv_credentials": [
+        #     {"user": "ci", "machine": "git.example.org", "login": "bot", "secret": "env:GIT_TOKEN"}
+        # ],
+    },
+)

@@ -7,6 +7,9 @@ from lab.hosts import DEFAULT_USER, Host
 from lab.mirror import golang
 from lab.system import known_hosts
 
+# The newest binary on the lab's mirror.
+GO = "1.27.3"
+
 
 def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, Any]]:
     """
@@ -27,6 +30,7 @@ def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, A
         "ssh_strict_host_key_checking": "yes",
         "_sudo": user != "root",
         "docker_users": [DEFAULT_USER],
+        "go_versions": [GO],
         **mirrors(),
     }
 

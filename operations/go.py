@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path as LocalPath
 from threading import Lock
@@ -20,9 +22,13 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from facts.files import Path, Paths
 from facts.go import Toolchain, Toolchains
 from operations.script import Commands, Script, operation, refuse, script, unreadable
-from pure.accounts import NAME
 
 GO = "/usr/local/go"
+_NUMBER = "(0|[1-9][0-9]*)"
+VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}(?:\.{_NUMBER})?(?:(rc|beta){_NUMBER})?")
+_KINDS = ("beta", "rc", None)
+# sshd takes these for names of users, and SSSD gives out some of them (ada@corp).
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")
 # Where an installation goes that elforge did not make, when it may be moved.
 ASIDE = "/usr/local/go.before-elforge"
 
@@ -76,13 +82,17 @@ class Recipe:
 
 def order(version: str) -> tuple[int, ...]:
     """
-    Return a key that sorts Go versions; a release candidate comes before its release.
+    Return a key that sorts Go versions; a beta comes before a release candidate, and that before its release.
+
+    Raises ValueError for what is no version.
 
     ``order("1.20") < order("1.21rc2") < order("1.21.0")``
     """
-    number, _, candidate = version.replace("beta", "rc0").partition("rc")
-    major, minor, *patch = (int(part) for part in number.split("."))
-    return (major, minor, -1 if candidate and not patch else sum(patch), int(candidate or 1 << 30))
+    match = VERSION.fullmatch(version)
+    if not match:
+        raise ValueError(f"{version!r} is not a version of Go")
+    major, minor, patch, kind, candidate = match.groups()
+    return int(major), int(minor), int(patch or 0), _KINDS.index(kind), int(candidate or 0)
 
 
 @operation
@@ -211,6 +221,25 @@ def _able(recipe: Recipe, found: dict[str, Toolchain]) -> list[str]:
     ]
 
 
+@operation
+def tidy(root: str) -> Commands:
+    """
+    Remove what a run that was killed has left below ``root``.
+
+    + root: absolute path
+
+    **Example:**
+
+    .. code:: python
+
+        go.tidy(name="Tidy up", root="/usr/local/go-toolchains")
+    """
+    if any(name.startswith(".") for name in _toolchains(root)):
+        yield script("prune", root)
+    else:
+        host.noop(f"nothing was left in {root}")
+
+
 def _toolchains(root: str) -> dict[str, Toolchain]:
     found = host.get_fact(Toolchains, root=root)
     return unreadable(root) if found is None else found
@@ -244,7 +273,7 @@ class Delivery(StringCommand):
             incoming = f"{recipe.root}/.incoming"
             done, said = host.run_shell_command("id -un")
             user = said.stdout_lines[-1] if done and said.stdout_lines else ""
-            if not NAME.fullmatch(user):
+            if not _LOGIN.fullmatch(user):
                 raise OSError("the host does not say who is logged in")
             done, said = _run(script("incoming", incoming, user), host, connector_arguments)
             if not done:
@@ -271,15 +300,17 @@ def collected(state: State, giver: Host, path: str) -> LocalPath:
     copy = folder / f"{digest}.tar.gz"
     if not copy.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{digest}.{os.getpid()}"
-        giver.get_file(path, str(part))
-        with part.open("rb") as file:
-            got = hashlib.file_digest(file, "sha256").hexdigest()
-        if got != digest:
-            part.unlink()
-            raise OSError(f"{path} of {giver.name} did not arrive whole")
-        part.rename(copy)
+        with tempfile.TemporaryDirectory(dir=folder) as private:
+            part = LocalPath(private) / copy.name
+            if not giver.get_file(path, str(part)) or _sha256(part) != digest:
+                raise OSError(f"{path} of {giver.name} did not arrive whole")
+            part.rename(copy)
     return copy
+
+
+def _sha256(path: LocalPath) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _run(command: Script, target: Host, arguments: ConnectorArguments) -> Any:

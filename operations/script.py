@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Never, ParamSpec
@@ -32,6 +32,24 @@ _SH = Path(__file__).parent / "sh"
 # Nothing but a package transaction or a download has any business taking longer. On top comes the wait for
 # the command of an earlier run (``lock`` in operations/sh/common.sh).
 SECONDS, LOCK_SECONDS = 900, 600
+
+
+class Stdin:
+    """Content for the stdin of a fact, as base64, since pyinfra takes only lines of text.
+
+    pyinfra 3.10.0 prints the arguments of facts, ``_stdin`` among them (api/facts.py): this has no repr
+    of its content. It reads by ``readlines`` (connectors/util.py) what is an iterable (api/arguments.py).
+    """
+
+    def __init__(self, content: str) -> None:
+        self._line = base64.b64encode(_bytes(content)).decode()
+
+    def readlines(self) -> list[str]:
+        """Return all of it, each time that it is asked for."""
+        return [self._line]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readlines())
 
 
 class Script(StringCommand):

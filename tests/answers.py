@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from facts.frame import BEGIN, END
+from facts.go import Toolchain
 
 OS_RELEASE = {
     7: 'NAME="CentOS Linux"\nID="centos"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"',
@@ -35,6 +36,10 @@ class Answers:
     flags: str = "-H fd://"
     dropins: list[str] = field(default_factory=list)
     firewall: list[str] = field(default_factory=list)  # the lines of its answer
+    directories: dict[str, str] = field(default_factory=dict)  # path to "owner group mode"
+    entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
+    netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
+    toolchains: dict[str, list[Toolchain]] = field(default_factory=dict)  # by the directory that holds them
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -55,7 +60,11 @@ class Answers:
             (r"for path in (.*?); do if test -L", self._paths),
             (r"for path in (.*?); do if test -f", self._contents),
             (r"record=.*?for file in (.*?); do", self._loaded),
+            (r"cd (\S+) 2>/dev/null && for place in go1", self._toolchains),
             (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
+            (r"mountpoint -q", list),
+            (r"if test -d (\S+); then ls -A", lambda path: self.entries.get(path, [])),
+            (r"getent passwd (\S+) .*runuser", lambda user: [self.netrcs.get(user, "absent")]),
             (r"for user in (.*?); do id -nG", self._users),
         ]
 
@@ -81,6 +90,8 @@ class Answers:
     def _path(self, path: str) -> str:
         if path in self.links:
             return f"link\t{self.links[path]}"
+        if path in self.directories:
+            return "\t".join(["directory", *self.directories[path].split()])
         if path not in self.files:
             return "absent"
         digest = hashlib.sha256(self.files[path].encode()).hexdigest()
@@ -110,6 +121,9 @@ class Answers:
             "Exe=/usr/bin/program",
         ]
 
+    def _toolchains(self, root: str) -> list[str]:
+        return [line for each in self.toolchains.get(root, []) for line in _toolchain(each)]
+
     def _users(self, words: str) -> list[str]:
         return [self.groups.get(user, "") for user in shlex.split(words)]
 
@@ -131,3 +145,9 @@ class Answers:
 
 def _shown(text: str | None) -> str:
     return "absent" if text is None else f"text {base64.b64encode(text.encode()).decode()}"
+
+
+def _toolchain(each: Toolchain) -> list[str]:
+    seal = "5" * 64
+    record = f"version {each.version}\nmanifest {'3' * 64}\nseal {seal if each.whole else '0' * 64}\n"
+    return [each.name, _shown(record if each.version else None), seal, "packed" if each.packed else "bare"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pyinfra.api import Config, Inventory, State
@@ -33,15 +33,20 @@ class Plan(NamedTuple):
 Answer = Callable[[str], str | None]
 
 
-def plan(deploy_function: Any, answer: Answer, **data: Any) -> Plan:
-    """Return what ``deploy_function`` would run on a host that answers each command by ``answer``.
+HOST = "@fake/host"
+
+
+def plan(deploy_function: Any, answer: Answer, *, beside: Sequence[str] = (), **data: Any) -> Plan:
+    """Return what ``deploy_function`` would run on HOST, which answers each command by ``answer``.
 
     A command to which ``answer`` says None is refused: @fake would say yes to it, with empty output.
+    The hosts ``beside`` it are part of the run; it is for ``deploy_function`` to do nothing there.
     """
     fake = {"fake_delay": 0, "fake_delay_jitter": 0}
-    state = State(Inventory(([("@fake/host", {**fake, **data})], {})), Config())
+    hosts = [(HOST, {**fake, **data}), *((each, fake) for each in beside)]
+    state = State(Inventory((hosts, {})), Config())
     connect_all(state)
-    host = next(iter(state.inventory))
+    host = state.inventory.get_host(HOST)
 
     def run(command: Any, **_: Any) -> tuple[bool, CommandOutput]:
         text = command if isinstance(command, str) else command.get_raw_value()
@@ -69,7 +74,7 @@ def _text(command: Any) -> str:
         return str(command.get_masked_value())
     args = " ".join(map(_word, command.args))
     content = "".join(f"\n  | {line}" for line in (command.content or "").splitlines())
-    return f"{command.name} {args}{content}"
+    return f"{command.name} {args}".rstrip() + content
 
 
 def _word(arg: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.options import problems
+from deploys.options import Options, problems
 from tools import options
 
 ROOT = Path(__file__).parent.parent
@@ -17,28 +17,33 @@ def test_options_page_is_fresh(capsys):
     assert capsys.readouterr().out == (ROOT / "docs/options.md").read_text(), "run make docs"
 
 
-@pytest.mark.parametrize("name", ["group_data/all.py", "group_data/docker_hosts.py"])
-def test_group_data_holds_options_only(name):
+# Each file of group_data, and each group of the example, with the deploys that read it.
+GROUPS = {"all": ["base", "docker"], "docker_hosts": ["base", "docker"], "go_hosts": ["base", "goenv", "go"]}
+
+
+def models(group: str) -> list[type[Options]]:
+    return [options.MODELS[name] for name in GROUPS[group]]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_group_data_holds_options_only(group):
     values: dict[str, object] = {}
-    exec((ROOT / name).read_text(), values)
+    exec((ROOT / f"group_data/{group}.py").read_text(), values)
     data = {key: value for key, value in values.items() if not key.startswith("__")}
-    assert problems(name, data, options.MODELS.values()) == []
-    known = {key for model in options.MODELS.values() for key in model.names()}
+    assert problems(group, data, models(group)) == []
+    known = {key for model in models(group) for key in model.names()}
     assert {key for key in data if not key.startswith("_")} <= known
 
 
-def test_example_inventory_is_valid():
+@pytest.mark.parametrize("group", ["docker_hosts", "go_hosts"])
+def test_example_inventory_is_valid(group):
     values: dict[str, object] = {}
     exec((ROOT / "inventories/example.py").read_text(), values)
-    hosts, data = values["docker_hosts"]
+    hosts, data = values[group]
     for host in hosts:
         own = host[1] if isinstance(host, tuple) else {}
-        assert (
-            problems(
-                "host", {**data, **own}, options.MODELS.values(), {key for key in own if key[:4] == "ssh_"}
-            )
-            == []
-        )
+        of_ssh = {key for key in own if key[:4] == "ssh_"}
+        assert problems("host", {**data, **own}, models(group), of_ssh) == []
 
 
 @pytest.mark.skipif(not shutil.which("vagrant"), reason="vagrant is not installed here")

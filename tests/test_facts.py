@@ -16,6 +16,8 @@ from facts.docker import DockerHost
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
 from facts.firewalld import Firewalld
+from facts.go import Toolchains
+from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
@@ -36,6 +38,8 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Contents, {"paths": ["/etc/a"]}),
     (EmptyMount, {"path": "/etc/a"}),
     (Entries, {"path": "/etc/a"}),
+    (Netrc, {"user": "ci"}),
+    (Toolchains, {"root": "/opt/go"}),
     (ElRelease, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
@@ -44,6 +48,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (UnitState, {"unit": "docker.service"}),
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
 ]
+MAY_BE_EMPTY = (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries, Toolchains)
 NAMES = [fact.__name__ for fact, _ in EVERY]
 
 
@@ -62,7 +67,7 @@ def test_an_answer_cut_short_is_an_error(fact, arguments, output):
 
 @pytest.mark.parametrize(
     ("fact", "arguments"),
-    [each for each in EVERY if each[0] not in (Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries)],
+    [each for each in EVERY if each[0] not in MAY_BE_EMPTY],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_an_empty_answer_is_an_error(fact, arguments):
@@ -97,6 +102,7 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             ["error: cannot open Packages database in /var/lib/rpm"],
             "rpm -q said 'error: cannot open Packages",
         ),
+        (Netrc, {"user": "ci"}, ["runuser: cannot set groups"], "not the state of a netrc file"),
         (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
         (
             UnitState,

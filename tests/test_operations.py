@@ -2,7 +2,7 @@
 
 On top of pyinfra-testing's format: an answer gets the type that its fact declares, ``answers: [...]`` gives
 one answer per question, a remote script shows by name (``'(put)'``), its stdin as text, and the SHA-256 of
-that text as ``<sha256>``.
+that text as ``<sha256>``. A recipe says what it has otherwise than RECIPE, and the inventory is INVENTORY.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import Any
 
 import pyinfra_testing.operations as harness
 import pytest
-from pyinfra.api import OperationError
+from pyinfra.api import Inventory, OperationError
 from pyinfra.context import ctx_state
 from pyinfra_testing.util import FakeFact, FakeHost, _coerce_value
 
 from facts.files import Contents
 from operations import docker, script
+from operations.alternatives import Alternative
+from operations.go import Artifact, Recipe
 from pure.daemon_options import DaemonOptions
 
 pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
@@ -30,6 +32,27 @@ pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
 BASE = Path(__file__).parent / "operations"
 for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
     globals()[folder] = harness.make_operation_tests("operations", folder, BASE / folder)
+
+RECIPE = Recipe(
+    root="/usr/local/go-toolchains",
+    name="go1.27.0",
+    version="1.27.0",
+    method="binary",
+    bases=("https://go.dev/dl",),
+    file=Artifact("go1.27.0.linux-amd64.tar.gz", "a" * 64, 78_000_000),
+    bootstrap=None,
+    minimum="",
+    cgo=True,
+    cc="",
+    race=True,
+    arch="amd64",
+    user="elforge-go",
+    limit="MemoryMax=4G",
+    seconds=3600,
+    policy="/etc/elforge/go.env",
+)
+# Hosts, and whether they are part of the run.
+INVENTORY = {"build1": True, "limited": False}
 
 PARSE, COERCE = harness.parse_commands, harness.coerce_operation_arguments
 
@@ -52,6 +75,9 @@ def _host(state: Any, facts: dict[str, Any]) -> Host:
     host = Host(state, "host", facts={}, data={})
     host.fact = SimpleNamespace(**{name: FakeFact(said) for name, said in facts.items()})
     host.asked = Counter()
+    state.inventory = Inventory((list(INVENTORY), {}))
+    active = [each for each in state.inventory if INVENTORY[each.name]]
+    state.inventory.state = SimpleNamespace(active_hosts=active)
     return host
 
 
@@ -66,14 +92,24 @@ def _commands(commands: list[Any]) -> list[Any]:
 
 
 def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
+    if "recipe" in kwargs:
+        kwargs = {**kwargs, "recipe": _recipe(**kwargs["recipe"])}
     args, kwargs = COERCE(op, args, kwargs)
+    for each in kwargs.keys() & {"first", "follower"}:
+        kwargs[each] = Alternative(**kwargs[each])
     if isinstance(wanted := kwargs.get("wanted"), docker.Wanted):
         kwargs["wanted"] = replace(wanted, options=DaemonOptions(**wanted.options))
     return args, kwargs
 
 
+def _recipe(**fields: Any) -> Recipe:
+    known = {key: Artifact(**fields[key]) for key in fields.keys() & {"file", "bootstrap"}}
+    return replace(RECIPE, **{**fields, "bases": tuple(fields.get("bases", RECIPE.bases)), **known})
+
+
 @pytest.fixture(autouse=True)
 def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
     monkeypatch.setattr(script, "_text", "({})".format)
     monkeypatch.setattr(script, "_lines", "({})".format)
     monkeypatch.setattr(docker, "_VALIDATE", "(validate)")
@@ -120,6 +156,14 @@ def test_content_travels_on_stdin_alone():
     command = script.script("put", "/etc/x", content="s3cret äß\n")
     assert "s3cret" not in command.get_raw_value()
     assert base64.b64decode(command.connector_arguments["_stdin"]).decode() == "s3cret äß\n"
+
+
+def test_content_for_a_fact_does_not_show_when_its_arguments_are_printed():
+    stdin = script.Stdin("s3cret\n")
+    assert [base64.b64decode(line) for line in stdin.readlines() + list(stdin)] == [b"s3cret\n"] * 2
+    shown = f"{stdin!r} {stdin}"
+    assert "s3cret" not in shown
+    assert base64.b64encode(b"s3cret").decode() not in shown
 
 
 def test_no_comment_and_no_blank_line_is_sent(monkeypatch):

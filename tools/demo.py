@@ -29,13 +29,14 @@ def main() -> int:
     if run.returncode:
         return run.returncode
     changes = changed(run.stdout)
-    row = "{:<6}{:<36}{:<10}{:<11}{}".format
-    print(f"\n{row('host', 'release (stand-in)', 'engine', 'builder', 'changes')}")
+    row = "{:<6}{:<36}{:<10}{:<11}{:<9}{}".format
+    print(f"\n{row('host', 'release (stand-in)', 'engine', 'builder', 'go', 'changes')}")
     for name in NAMES:
         host = Host(name)
         engine = said(host, "sudo docker version --format '{{.Server.Version}}'").split("+")[0]
         builder = "BuildKit" if said(host, f"sudo {BUILDER}").endswith("2") else "legacy"
-        print(row(name, host.info.release, engine, builder, len(changes[name])))
+        go = said(host, "go env GOVERSION").removeprefix("go")
+        print(row(name, host.info.release, engine, builder, go, len(changes[name])))
     print(f"\n{sum(map(len, changes.values()))} changes in {time.monotonic() - started:.0f} s")
     return 0
 

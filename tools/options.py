@@ -11,9 +11,17 @@ from pydantic.fields import FieldInfo
 from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
 from deploys.firewall_options import FirewallOptions
+from deploys.go import GoOptions
+from deploys.goenv import GoenvOptions
 from deploys.options import Options
 
-MODELS: dict[str, type[Options]] = {"base": BaseOptions, "firewall": FirewallOptions, "docker": DockerOptions}
+MODELS: dict[str, type[Options]] = {
+    "base": BaseOptions,
+    "firewall": FirewallOptions,
+    "docker": DockerOptions,
+    "goenv": GoenvOptions,
+    "go": GoOptions,
+}
 HEAD = """# Options
 
 Written by `make docs` from the models in `deploys/`; a test keeps it fresh. Set an option in

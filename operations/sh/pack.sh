@@ -1,5 +1,5 @@
-# pack ROOT NAME: the archive of a toolchain and, written last, its digest. Any user may read them: the control
-# side fetches them as the user that it logs in as.
+# pack ROOT NAME: the digest of a toolchain's archive and, in place last, the archive. Any user may read them: the
+# control side fetches them as the user that it logs in as.
 root=$1 name=$2
 pack=$root/$name.tar.gz
 trap 'rm -f "$pack.new" || :; explain_refusal "$root"' EXIT

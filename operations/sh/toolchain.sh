@@ -49,12 +49,14 @@ look_before() {
 
 # obtain FILE SHA256 SIZE: a release file, kept until the toolchain is in place, so that a repeat goes on.
 obtain() {
-    [ -f "$cache/$1" ] && [ "$(digest "$cache/$1")" = "$2" ] && return 0
+    # The digest in its name keeps a partial download from being continued with another file's bytes.
+    got=$cache/$2.$1
+    [ -f "$got" ] && [ "$(digest "$got")" = "$2" ] && return 0
     tell "downloading $1"
     urls=
     for base in $bases; do urls="$urls $base/$1"; done
     # shellcheck disable=SC2086
-    download "$cache/$1" "$2" "$3" $urls || die "$name: $1 was not to be had; nothing has changed"
+    download "$got" "$2" "$3" $urls || die "$name: $1 was not to be had; nothing has changed"
 }
 
 # unpack FILE FOLDER: by the unprivileged user, who reads what only root can open.
@@ -70,7 +72,7 @@ build() {
     *)
         # shellcheck disable=SC2086
         obtain $bootstrap
-        unpack "$cache/${bootstrap%% *}" "$work/bootstrap"
+        unpack "$got" "$work/bootstrap"
         from=$work/bootstrap/go
         ;;
     esac
@@ -166,6 +168,8 @@ seed_policy() {
 install_tree() {
     seed_policy
     settle_tree
+    # Before it gets to its place: a run that is killed after that has nothing to come back for.
+    rm -rf "$cache" "$root/.incoming" "$final.tar.gz" "$final.tar.gz.sha256"
     [ ! -e "$final" ] || mv -T "$final" "$root/.old.$name"
     mv -T "$tree" "$final"
     settle "$root"
@@ -198,7 +202,7 @@ archive)
 *)
     # shellcheck disable=SC2086
     obtain $file
-    unpack "$cache/${file%% *}" "$work/new"
+    unpack "$got" "$work/new"
     [ "$method" = binary ] || build
     ;;
 esac
@@ -206,6 +210,6 @@ prove
 share_policy
 record
 install_tree
-rm -rf "$work" "$root"/.old.* "$root/.incoming" "$final.tar.gz" "$final.tar.gz.sha256" "$cache"
+rm -rf "$work" "$root"/.old.*
 trap - EXIT
 tell "in place"
