@@ -2,6 +2,8 @@
 
 from deploys.base import BaseOptions, base
 from deploys.docker import DockerOptions, docker
+from deploys.firewall import firewall
+from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
 from deploys.run import Step, run
@@ -10,6 +12,7 @@ from deploys.selinux import SelinuxOptions, selinux
 run(
     Step(base, BaseOptions),
     Step(selinux, SelinuxOptions),
+    Step(firewall, FirewallOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
     Step(goenv, GoenvOptions, group="go_hosts"),
     Step(go, GoOptions, group="go_hosts"),

@@ -35,6 +35,7 @@ class Answers:
     containers: int = 0
     flags: str = "-H fd://"
     dropins: list[str] = field(default_factory=list)
+    firewall: list[str] = field(default_factory=list)  # the lines of its answer
     directories: dict[str, str] = field(default_factory=dict)  # path to "owner group mode"
     entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
     netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
@@ -57,6 +58,7 @@ class Answers:
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
             (r"restorecon -n", lambda: self.mislabelled),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
+            (r"VERSION}\\n' firewalld", lambda: self.firewall),
             (r"echo version \$\(rpm", self._docker),
             (r"rpm -e --test", list),
             (r"rpm -q --qf '[^']*' (.*?) 2>&1", self._rpms),

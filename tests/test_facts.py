@@ -16,6 +16,7 @@ from facts.accounts import Users
 from facts.docker import DockerHost
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
+from facts.firewalld import Firewalld
 from facts.go import Toolchains
 from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
@@ -34,6 +35,7 @@ for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
 EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Users, {"users": ["ada"]}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
+    (Firewalld, {"objects": ["zones/public"]}),
     (Paths, {"paths": ["/etc/a"]}),
     (Contents, {"paths": ["/etc/a"]}),
     (EmptyMount, {"path": "/etc/a"}),

@@ -97,7 +97,7 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
     args, kwargs = COERCE(op, args, kwargs)
     for each in kwargs.keys() & {"first", "follower"}:
         kwargs[each] = Alternative(**kwargs[each])
-    if wanted := kwargs.get("wanted"):
+    if isinstance(wanted := kwargs.get("wanted"), docker.Wanted):
         kwargs["wanted"] = replace(wanted, options=DaemonOptions(**wanted.options))
     return args, kwargs
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
+from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.options import Options
@@ -18,6 +19,7 @@ from deploys.selinux import SelinuxOptions
 MODELS: dict[str, type[Options]] = {
     "base": BaseOptions,
     "selinux": SelinuxOptions,
+    "firewall": FirewallOptions,
     "docker": DockerOptions,
     "goenv": GoenvOptions,
     "go": GoOptions,

@@ -1,0 +1,45 @@
+"""firewalld: zones, services, ipsets and policies, changed so that the host stays reachable."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from deploys.firewall_options import FirewallOptions
+from deploys.release import Release
+from facts.release import Machine
+from operations import firewalld, rpm, unit
+from pure.firewall_state import RIVALS
+
+# What a host that has no firewalld yet will get (facts.md 1.3; 2026-08).
+NEWEST = {7: "0.6.3", 8: "0.9.3", 9: "1.3.4"}
+
+
+@deploy("Firewall")
+def firewall(options: FirewallOptions, release: Release, machine: Machine) -> None:
+    """Bring firewalld to what is declared; with nothing declared, leave it alone and ask nothing."""
+    if not options.model_fields_set:
+        return
+    if options.running:
+        rpm.packages(name="Install firewalld", specs=["firewalld"], manager=release.manager)
+    if options.conflicts == "disable":
+        for rival in host.loop(RIVALS):
+            unit.service(name=f"Disable {rival}", unit=rival, running=False, enabled=False)
+    firewalld.configured(name="Configure the firewall", wanted=_wanted(options, NEWEST[release.major]))
+
+
+def _wanted(options: FirewallOptions, newest: str) -> firewalld.Wanted:
+    conf = {}
+    if options.default_zone:
+        conf["DefaultZone"] = options.default_zone
+    if options.strict_forward_ports is not None:
+        conf["StrictForwardPorts"] = "yes" if options.strict_forward_ports else "no"
+    return firewalld.Wanted(
+        files=options.parts(),
+        conf=conf,
+        running=options.running,
+        unmask=options.unmask,
+        rivals=options.conflicts == "disable",
+        newest=newest,
+        seconds=options.confirm_seconds,
+    )

@@ -1,0 +1,156 @@
+"""What decides a host's firewall: firewalld's files, what the daemon has loaded, who is connected."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.frame import framed, shown, text, unframed
+from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
+from pure.firewalld_config import KINDS, Document, runtime
+
+_UNITS = " ".join(("firewalld.service", *RIVALS))
+_DAEMON = "org.fedoraproject.FirewallD1"
+_CALL = f"busctl call {_DAEMON} /org/fedoraproject/FirewallD1 {_DAEMON}"
+# The calls that firewalld 0.9 and later have, and those of 0.6 (firewalld.dbus(5)).
+_CALLS = {
+    "zones": (".zone getZoneSettings2", " getZoneSettings"),
+    "services": (" getServiceSettings2", " getServiceSettings"),
+    "ipsets": (".ipset getIPSetSettings",),
+    "policies": (".policy getPolicySettings",),
+}
+
+
+class Firewalld(FactBase[Firewall]):
+    """
+    Return the Firewall, with what the daemon has loaded of ``objects``, e.g. ``["zones/public"]``.
+
+    One exec. The daemon is asked by busctl, 10 ms a call; each start of firewall-cmd takes 250 ms. The
+    session is found in the environment of our own ancestors, since sudo drops SSH_CONNECTION.
+    """
+
+    def command(self, objects: list[str]) -> str:
+        names = " ".join(map(shlex.quote, objects))
+        stock = " ".join(shlex.quote(f"{LIB}/{each}.xml") for each in objects)
+        calls = " ".join(f"{kind}) set -- {_either(kind)};;" for kind in KINDS)
+        return framed(
+            "echo version $(rpm -q --qf '%{VERSION}\\n' firewalld 2>&1 | tail -n 1)"
+            f"; systemctl show -p Id,LoadState,ActiveState,UnitFileState {_UNITS} | sed -n '/=/s/^/unit /p'"
+            f"; file={CONF}; {shown('file')}; file={OWNED}; {shown('file')}"
+            f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
+            f'if test -f "$file"; then echo "file $file"; {shown("file")}; fi; done'
+            f"; echo services $(ls {LIB}/services 2>/dev/null | sed 's/[.]xml$//')"
+            "; pid=$$; found=; while test ${pid:-0} -gt 1 && test -z \"$found\"; do found=$(tr '\\0' '\\n' "
+            "2>/dev/null </proc/$pid/environ | sed -n 's/^SSH_CONNECTION=//p'); "
+            "pid=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$pid/status 2>/dev/null); done"
+            "; set -- $found; peer=$1 port=$4"
+            '; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
+            "sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
+            f'; echo open $(grep -l "port=[\\"\']$port[\\"\']" {LIB}/services/*.xml 2>/dev/null | '
+            "sed 's,.*/,,;s/[.]xml$//')"
+            "; else echo open; fi"
+            f"; if systemctl -q is-active firewalld; then echo default $({_CALL} getDefaultZone 2>&1)"
+            f'; test -z "$device" || zone=$({_CALL}.zone getZoneOfInterface s $device 2>&1)'
+            f"; for object in {names}; do name=${{object#*/}}; case ${{object%/*}} in {calls} esac"
+            '; said=; for call; do said=$(sh -c "$call" call "$name" 2>&1) && break; done'
+            '; echo "loaded $object $said"; done; fi'
+            '; test -z "$port" || echo "session $peer $port ${device:--} $zone"'
+            "; iptables -w -t nat -S DOCKER 2>/dev/null | sed -n '/DNAT/s/^/dnat /p'"
+        )
+
+    def process(self, output: list[str]) -> Firewall:
+        lines = unframed(output)
+        try:
+            return _firewall(lines)
+        except (ValueError, IndexError, KeyError) as error:
+            raise FactProcessError(
+                f"cannot read the state of firewalld: {error!r} in {lines[:9]!r}"
+            ) from error
+
+
+def _either(kind: str) -> str:
+    """Return the newer and the older call, each as one word that is run with the object's name as ``$1``."""
+    return " ".join(shlex.quote(f'{_CALL}{call} s "$1"') for call in _CALLS[kind])
+
+
+def _firewall(lines: list[str]) -> Firewall:
+    version = lines[0].removeprefix("version ")
+    properties = [line.removeprefix("unit ") for line in lines if line.startswith("unit ")]
+    rest = iter(lines[1 + len(properties) :])
+    conf, owned = text(next(rest, "")), text(next(rest, ""))
+    files, said = {}, []
+    for line in rest:
+        if line.startswith("file "):
+            files[line.removeprefix("file ")] = text(next(rest, "")) or ""
+        else:
+            said.append(line.partition(" ")[::2])
+    words = dict(said)
+    return Firewall(
+        version=_version(version),
+        units=_units(properties),
+        conf=conf,
+        owned=owned,
+        files=files,
+        services=words["services"].split(),
+        ssh_services=words["open"].split(),
+        loaded=dict(_loaded(value) for key, value in said if key == "loaded"),
+        default_zone=_quoted(words.get("default", "")),
+        sessions=[_session(value) for key, value in said if key == "session"],
+        published=_published([value for key, value in said if key == "dnat"]),
+    )
+
+
+def _version(said: str) -> str:
+    if "not installed" in said:
+        return ""
+    if not re.fullmatch(r"\d+(\.\d+)+", said):
+        raise ValueError(f"not a version: {said}")
+    return said
+
+
+def _units(properties: list[str]) -> dict[str, str]:
+    """Return ``load active enabled`` by unit; systemd prints one unit after the other."""
+    size = 4
+    found = [
+        dict(line.split("=", 1) for line in properties[at : at + size])
+        for at in range(0, len(properties), size)
+    ]
+    return {
+        each["Id"]: f"{each['LoadState']} {each['ActiveState']} {each['UnitFileState']}" for each in found
+    }
+
+
+def _loaded(line: str) -> tuple[str, Document | None]:
+    name, _, answer = line.partition(" ")
+    if re.search(r"INVALID_(ZONE|SERVICE|IPSET|POLICY)|Unknown (method|interface)", answer):
+        return name, None
+    return name, runtime(KINDS[name.split("/")[0]], answer)
+
+
+def _session(line: str) -> Session:
+    peer, port, device, *zone = line.split()
+    found = _quoted(" ".join(zone)) if zone and zone[0] == "s" else ""
+    return Session(peer, int(port), "" if device == "-" else device, found)
+
+
+def _quoted(answer: str) -> str:
+    """Return the text in busctl's ``s "public"``; raise ValueError for an error."""
+    if not answer:
+        return ""
+    kind, value = shlex.split(answer)
+    if kind != "s":
+        raise ValueError(answer)
+    return value
+
+
+def _published(rules: list[str]) -> list[str]:
+    """Return the published ports in the rules of Docker's chain that are not bound to the host itself."""
+    found = []
+    for rule in rules:
+        port, protocol = re.search(r"--dport (\S+)", rule), re.search(r"-p (\S+)", rule)
+        if port and protocol and "-d 127." not in rule:
+            found.append(f"{port[1]}/{protocol[1]}")
+    return found

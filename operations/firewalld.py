@@ -1,0 +1,259 @@
+"""firewalld: its whole configuration changed in one go, and never so that the host is cut off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pyinfra import host, logger
+
+from facts.firewalld import Firewalld
+from operations.guard import confirmed
+from operations.script import Commands, operation, refuse, script, sha256, unreadable
+from pure.firewall_state import (
+    CONF,
+    OWNED,
+    RIVALS,
+    Firewall,
+    Part,
+    Target,
+    both,
+    documents,
+    drift,
+    record,
+    target,
+)
+from pure.firewalld_config import Document
+from pure.lockout import lockout
+
+UNIT = "firewalld.service"
+# What Docker itself keeps in firewalld.
+DOCKERS = ("zones/docker", "policies/docker-forwarding")
+# The first firewalld that knows something, by a piece of the setting or of its file's name (release notes on
+# firewalld.org: 0.7.0, 0.9.0, 2.0.0, 2.3.0).
+SINCE: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    ("policies/", "policies", (0, 9)),
+    ("<forward/>", "forward", (0, 9)),
+    ("<include ", "a service's includes", (0, 7)),
+    ("<rule[^>]* priority=", "priorities of rich rules", (0, 7)),
+    ("<tcp-mss-clamp", "tcp-mss-clamp", (1, 0)),
+)
+STRICT = (2, 3)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a firewall is to be."""
+
+    files: dict[str, Part] = field(default_factory=dict)  # by "zones/public"
+    conf: dict[str, str] = field(default_factory=dict)  # of firewalld.conf
+    running: bool | None = None  # None: as it is, but it has to run
+    unmask: bool = False
+    rivals: bool = False  # whether services that own the packet filter are disabled before
+    newest: str = ""  # version that a host without firewalld will get
+    seconds: int = 60  # for a new connection to confirm a change
+
+
+@operation
+def configured(wanted: Wanted) -> Commands:
+    """
+    Bring firewalld's files and its daemon to what is declared, all in one change or not at all.
+
+    Settings of others stay; what an earlier run of ours added and is declared no more goes. The daemon is
+    asked what it has loaded, and reloaded when that differs from the files. A change of a running firewall
+    takes itself back unless a new connection comes through (``guard.confirmed``).
+
+    + wanted: what is declared
+
+    **Example:**
+
+    .. code:: python
+
+        firewalld.configured(
+            name="Open the web server's port",
+            wanted=Wanted(files={"zones/public": Part(present=(item("service", name="http"),))}),
+        )
+    """
+    found = _state(wanted)
+    if why := _refusal(wanted, found):
+        refuse(why)
+    try:
+        goal = target(found, wanted.files, wanted.conf)
+        before = documents(found)
+    except ValueError as error:
+        refuse(str(error))
+    verb = _verb(wanted, found)
+    differs = drift(found, goal, sorted(wanted.files)) if verb == "reload" and found.version else []
+    enable = _enable(wanted, found)
+    noted = found.owned == record(goal.notes) or not (found.owned or goal.notes)
+    _say(found, goal, differs)
+    if not goal.files and not differs and noted and not enable and verb in ("reload", "offline"):
+        host.noop("the firewall is already as declared")
+        return
+    guarded = bool(found.sessions) and verb in ("reload", "start")
+    if guarded and (why := _shut_out(found, goal)):
+        refuse(why)
+    seconds = wanted.seconds if guarded else 0
+    content = _payload(found, goal)
+    words = (verb, str(seconds), enable or "leave", sha256(content), *_places(found, before, goal))
+    yield script("firewalld", *words, content=content, progress=True)
+    if guarded:
+        yield confirmed("firewalld", seconds)
+
+
+def _state(wanted: Wanted) -> Firewall:
+    return host.get_fact(Firewalld, objects=sorted(wanted.files)) or unreadable("the state of the firewall")
+
+
+def _refusal(wanted: Wanted, found: Firewall) -> str:
+    """Return why this firewall cannot be brought to what is declared, or ``""``."""
+    load, active, *_ = _unit(found)
+    if taken := [name for name in wanted.files if name in DOCKERS]:
+        return f"{', '.join(taken)}: Docker's own, left to it"
+    if not found.version and host.state.is_executing:
+        return "firewalld is not installed"
+    if wanted.running is not False:
+        rivals = [unit for unit in RIVALS if _is_on(found.units.get(unit, ""))]
+        if rivals and not wanted.rivals:
+            return (
+                f"{', '.join(rivals)}: owns the packet filter as firewalld does; "
+                "firewall_conflicts = 'disable' disables it"
+            )
+        if load == "masked" and not wanted.unmask:
+            return f"{UNIT} is masked; firewall_unmask = True lets elforge unmask it"
+        if wanted.running is None and active != "active":
+            return (
+                f"{UNIT} is {active}: firewall_running = True starts it, False changes its files "
+                "and leaves it stopped"
+            )
+    return "; ".join(_unknown(wanted, found))
+
+
+def _unknown(wanted: Wanted, found: Firewall) -> Iterator[str]:
+    """Yield what the host's firewalld is too old for, or does not know."""
+    text = found.version or wanted.newest
+    version = tuple(map(int, re.findall(r"\d+", text)[:3]))
+    for name, part in wanted.files.items():
+        for pattern, what, since in SINCE:
+            told = [name, *part.present]
+            if version < since and any(re.search(pattern, each) for each in told):
+                yield f"{name}: firewalld {text} has no {what}, they came with {'.'.join(map(str, since))}"
+    strict = "StrictForwardPorts"
+    if strict in wanted.conf and version < STRICT and f"{strict}=" not in (found.conf or ""):
+        yield f"firewall_strict_forward_ports: firewalld {text} has no {strict}"
+    if found.version:
+        yield from _missing(wanted, found)
+
+
+def _missing(wanted: Wanted, found: Firewall) -> Iterator[str]:
+    """Yield services, ipsets and zones that are named and would not be there."""
+    gone = {name for name, part in wanted.files.items() if not part.exists}
+    there = {
+        *(f"services/{name}" for name in found.services),
+        *documents_or_none(found),
+        *wanted.files,
+    } - gone
+    patterns = {
+        "services": r'<service name="([^"]+)"|<include service="([^"]+)"',
+        "ipsets": r'<source ipset="([^"]+)"',
+        "zones": r'<(?:in|e)gress-zone name="([^"]+)"',
+    }
+    for name, part in wanted.files.items():
+        for kind, pattern in patterns.items():
+            for each in re.findall(pattern, "".join(part.present)):
+                used = "".join(each)
+                if f"{kind}/{used}" not in there and used not in ("ANY", "HOST"):
+                    yield f"{name}: no {kind[:-1]} {used} on this host"
+    zone = wanted.conf.get("DefaultZone")
+    if zone and f"zones/{zone}" not in there:
+        yield f"firewall_default_zone: no zone {zone} on this host"
+
+
+def documents_or_none(found: Firewall) -> Mapping[str, Document]:
+    """Return what is in force by the files; nothing when one of them is broken, which is refused by name."""
+    try:
+        return documents(found)
+    except ValueError:
+        return {}
+
+
+def _unit(found: Firewall) -> list[str]:
+    load, active, *enabled = found.units[UNIT].split()
+    return [load, active, *enabled, ""][:3]
+
+
+def _is_on(state: str) -> bool:
+    _, active, *enabled = [*state.split(), "", ""]
+    return active == "active" or enabled[0] == "enabled"
+
+
+def _verb(wanted: Wanted, found: Firewall) -> str:
+    _, active, _ = _unit(found)
+    if wanted.running is False:
+        return "stop" if active in ("active", "activating", "reloading") else "offline"
+    return "reload" if active == "active" else "start"
+
+
+def _enable(wanted: Wanted, found: Firewall) -> str:
+    load, _, enabled = _unit(found)
+    if wanted.running is True and load == "masked":
+        return "unmask"
+    if wanted.running is True and enabled != "enabled":
+        return "enable"
+    return "disable" if wanted.running is False and enabled == "enabled" else ""
+
+
+def _shut_out(found: Firewall, goal: Target) -> str:
+    # What comes with the package is not there to be looked at yet; it is when the change is made.
+    for session in found.sessions if found.version else []:
+        if why := lockout(goal.documents, goal.default_zone, session, found.ssh_services):
+            return (
+                f"this would lock elforge out: its SSH connection comes from {session.peer} to port "
+                f"{session.port} by {session.interface or 'an unknown interface'}, and {why}"
+            )
+    return ""
+
+
+def _payload(found: Firewall, goal: Target) -> str:
+    """Return the files as operations/sh/firewalld.sh reads them; the record of what is ours comes last."""
+    files = {**goal.files, "/both": both(found.owned, goal.notes), OWNED: record(goal.notes)}
+    lines = []
+    for path, text in files.items():
+        lines.append(f"{'-' if text is None else '+'} {path}")
+        lines += [f"|{line}" for line in (text or "").splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _places(found: Firewall, before: Mapping[str, Document], goal: Target) -> list[str]:
+    """Return ``zone=interface`` for interfaces that a zone names, ``=interface`` where none does any more."""
+    was, to_be = _interfaces(before), _interfaces(goal.documents)
+    gone = {interface: "" for interface in was if interface not in to_be}
+    # A reload may forget where somebody has put the interface that we come in by.
+    ours = {each.interface: each.zone for each in found.sessions if each.zone}
+    return [f"{zone}={interface}" for interface, zone in sorted({**ours, **gone, **to_be}.items())]
+
+
+def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
+    return {
+        interface: name.split("/")[1]
+        for name, document in all_documents.items()
+        if name.startswith("zones/") and name not in DOCKERS
+        for interface in re.findall(r'<interface name="([^"]+)"', "".join(document.items))
+    }
+
+
+def _say(found: Firewall, goal: Target, differs: list[str]) -> None:
+    """Name, once, when the plan is made, what a user should know."""
+    if host.state.is_executing:
+        return
+    if not goal.files:
+        for line in differs:
+            logger.warning(
+                f"{host.print_prefix}the firewall runs with something else than its files say: {line}"
+            )
+    strict = "StrictForwardPorts=yes" in (goal.files.get(CONF) or found.conf or "")
+    for port in [] if strict else found.published:
+        logger.warning(
+            f"{host.print_prefix}port {port} of a container is open to everybody, whatever the zones say"
+        )

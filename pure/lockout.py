@@ -1,0 +1,152 @@
+"""Would a firewall let the SSH connection in that manages it? A pure function of what it is to be."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from xml.etree import ElementTree
+
+from pure.firewall_state import Session
+from pure.firewalld_config import Document
+
+Element = ElementTree.Element
+_OPEN, _SHUT = ("ACCEPT",), ("DROP", "REJECT", "%%REJECT%%")
+
+
+def lockout(
+    documents: Mapping[str, Document], default_zone: str, session: Session, ssh_services: Iterable[str]
+) -> str:
+    """
+    Return why a new connection like ``session`` would not be let in, or ``""``.
+
+    + documents: every zone, policy, service and ipset that is to be in force, e.g. by ``zones/public``
+    + default_zone: the zone of interfaces that no zone names
+    + session: the connection over which the host is managed
+    + ssh_services: the services out of firewalld's own that have the session's port
+    """
+    look = _Look(documents, session, {*ssh_services})
+    for name, document in documents.items():
+        if name.startswith("policies/") and look.shuts(document):
+            return f"policy {name.split('/')[1]} would turn it away"
+    names = look.zones(default_zone)
+    for name in names:
+        zone = documents.get(f"zones/{name}")
+        if zone is None:
+            return f"zone {name} would not be there"
+        if why := look.verdict(zone):
+            return f"zone {name}, which it comes in by, {why}"
+    return ""
+
+
+class _Look:
+    """A firewall, looked at from one connection."""
+
+    def __init__(self, documents: Mapping[str, Document], session: Session, ssh: set[str]) -> None:
+        self.documents, self.session = documents, session
+        self.peer = ipaddress.ip_address(session.peer.split("%")[0])
+        own = {
+            name.split("/")[1]: document
+            for name, document in documents.items()
+            if name.startswith("services/")
+        }
+        self.services = {name for name in ssh if name not in own}
+        # A service may include others; so many rounds are enough for any chain of them.
+        for _ in own:
+            self.services |= {name for name, document in own.items() if self._serves(document)}
+
+    def zones(self, default: str) -> list[str]:
+        """Return the zones that decide: those with the peer as a source, or that of the interface."""
+        zones = {n.split("/")[1]: d for n, d in self.documents.items() if n.startswith("zones/")}
+        by_source = [name for name, zone in zones.items() if self._any_source(_elements(zone))]
+        if by_source:
+            return by_source
+        interface = self.session.interface
+        for name, zone in zones.items():
+            if any(e.tag == "interface" and e.get("name") == interface for e in _elements(zone)):
+                return [name]
+        return [self.session.zone or default]
+
+    def verdict(self, zone: Document) -> str:
+        """Return why a zone does not let the session in, or ``""``."""
+        elements = _elements(zone)
+        rules = sorted((e for e in elements if e.tag == "rule"), key=_rank)
+        for rule in rules:
+            action = next((e.tag for e in rule if e.tag in ("accept", "reject", "drop")), "")
+            if action and self._concerns(rule):
+                return "" if action == "accept" else f"has a rich rule that would {action} it"
+        if any(self._lets(e) for e in elements) or zone.attributes.get("target") in _OPEN:
+            return ""
+        port = f"{self.session.port}/tcp"
+        named = f" (service {', '.join(sorted(self.services))})" if self.services else ""
+        return f"would not let port {port}{named} in"
+
+    def shuts(self, policy: Document) -> bool:
+        """Tell whether a policy in front of the zones turns the session away."""
+        elements = _elements(policy)
+        into_host = any(e.tag == "egress-zone" and e.get("name") in ("HOST", "ANY") for e in elements)
+        first = int(policy.attributes.get("priority", "0") or 0) < 0
+        shut = policy.attributes.get("target") in _SHUT or any(e.tag == "rule" for e in elements)
+        if not (into_host and first and shut):
+            return False
+        why = self.verdict(policy)
+        return bool(why) and (policy.attributes.get("target") in _SHUT or "rich rule" in why)
+
+    def _serves(self, service: Document) -> bool:
+        return any(
+            self._lets(e) or (e.tag == "include" and e.get("service") in self.services)
+            for e in _elements(service)
+        )
+
+    def _lets(self, element: Element) -> bool:
+        if element.tag == "port":
+            return element.get("protocol") == "tcp" and self._in_range(element.get("port", ""))
+        if element.tag == "service":
+            return element.get("name") in self.services
+        return element.tag == "protocol" and element.get("value") == "tcp"
+
+    def _in_range(self, ports: str) -> bool:
+        low, _, high = ports.partition("-")
+        return bool(low) and int(low) <= self.session.port <= int(high or low)
+
+    def _concerns(self, rule: Element) -> bool:
+        """Tell whether a rich rule is about the session; one that forwards or only masquerades is not."""
+        if rule.get("family") not in (None, f"ipv{self.peer.version}"):
+            return False
+        sources = [e for e in rule if e.tag == "source"]
+        if any(e.get("mac") for e in sources):
+            return any(e.tag in ("reject", "drop") for e in rule)  # who knows
+        if sources and self._any_source(sources) == bool(sources[0].get("invert")):
+            return False
+        parts = [e for e in rule if e.tag in ("service", "port", "protocol")]
+        others = [
+            e
+            for e in rule
+            if e.tag in ("icmp-block", "icmp-type", "forward-port", "source-port", "masquerade")
+        ]
+        return not others and (not parts or any(self._lets(e) for e in parts))
+
+    def _any_source(self, elements: Iterable[Element]) -> bool:
+        return any(e.tag == "source" and self._is_peer(e) for e in elements)
+
+    def _is_peer(self, source: Element) -> bool:
+        addresses = [source.get("address", "")]
+        if name := source.get("ipset"):
+            ipset = self.documents.get(f"ipsets/{name}", Document("ipset"))
+            addresses = [e.text or "" for e in _elements(ipset) if e.tag == "entry"]
+        for address in filter(None, addresses):
+            try:
+                if self.peer in ipaddress.ip_network(address.split(",")[0], strict=False):
+                    return True
+            except ValueError:
+                continue  # a MAC address
+        return False
+
+
+def _elements(document: Document) -> list[Element]:
+    return [ElementTree.fromstring(each) for each in document.items]
+
+
+def _rank(rule: Element) -> tuple[int, int]:
+    """firewalld.richlanguage(5): by priority, and within one first what denies, then what lets in."""
+    denies = any(e.tag in ("reject", "drop") for e in rule)
+    return int(rule.get("priority", "0")), 0 if denies else 1

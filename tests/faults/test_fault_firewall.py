@@ -1,0 +1,104 @@
+"""A firewall that is stopped, masked, in conflict, drifted, broken or about to shut its own master out."""
+
+from __future__ import annotations
+
+import socket
+
+from lab.hosts import Host
+from tests.faults.drill import BARE, converged, on, refused, root
+
+DEPLOY = "tests/faults/deploy_firewall.py"
+PORT = {"firewall_zones": {"public": {"ports": ["8080/tcp"]}}}
+START, STOPPED = {**PORT, "firewall_running": True}, {**PORT, "firewall_running": False}
+ZONE = "/etc/firewalld/zones/public.xml"
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h33_a_stopped_firewall_is_started_or_written_when_told_and_never_half(host: Host) -> None:
+    root(host, "systemctl stop firewalld")
+    refused(host, "firewalld.service is inactive", "firewall_running = True", deploy=DEPLOY, data=PORT)
+    converged(host, deploy=DEPLOY, data=STOPPED)
+    assert root(host, f"systemctl is-active firewalld || true; grep -c 8080 {ZONE}") == "inactive\n1"
+    converged(host, deploy=DEPLOY, data=START)
+    assert root(host, "firewall-cmd --list-ports") == "8080/tcp"
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h34_a_masked_firewall_is_refused_and_unmasked_on_demand(host: Host) -> None:
+    root(host, "systemctl stop firewalld; systemctl mask firewalld")
+    refused(host, "firewalld.service is masked", "firewall_unmask", deploy=DEPLOY, data=START)
+    converged(host, deploy=DEPLOY, data={**START, "firewall_unmask": True})
+    assert root(host, "systemctl is-enabled firewalld") == "enabled"
+
+
+@on("el9-f", start=BARE)
+def test_h35_nftables_is_refused_by_name_and_disabled_on_demand(host: Host) -> None:
+    root(host, "systemctl enable nftables")
+    refused(host, "nftables.service: owns the packet filter", deploy=DEPLOY, data=START)
+    converged(host, deploy=DEPLOY, data={**START, "firewall_conflicts": "disable"})
+    assert root(host, "systemctl is-enabled nftables || true") == "disabled"
+    assert root(host, "firewall-cmd --list-ports") == "8080/tcp"
+
+
+@on("el7-f")
+def test_h36_rules_that_dockerd_does_not_add_again_come_back(host: Host) -> None:
+    """firewalld that starts after dockerd, on the iptables backend: dockerd does not hear of its reloads."""
+    root(host, "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf")
+    root(host, "systemctl stop firewalld; systemctl restart docker")
+    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
+    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
+    root(host, f"docker run -d -p 8088:80 box /usr/bin/busybox sh -c '{serve}'")
+    converged(host, deploy=DEPLOY, data={**START, **PORT})
+    rules = "iptables-save -t nat | grep -e '--dport 8088' -e 'MASQUERADE' -e '-j DOCKER' | sort"
+    before = root(host, rules)
+    assert before.count("\n") > 2
+    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"ports": ["8081/tcp"]}}})
+    assert root(host, rules) == before
+    with socket.create_connection((host.address, 8088), timeout=5) as client:
+        assert client.recv(9) == b"hello\n"
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h37_what_only_the_daemon_has_is_named_and_goes(host: Host) -> None:
+    converged(host, deploy=DEPLOY, data=PORT)
+    root(host, "firewall-cmd --add-port=9999/tcp; firewall-cmd --remove-port=8080/tcp")
+    converged(host, deploy=DEPLOY, data=PORT)
+    assert (
+        root(host, "firewall-cmd --list-ports; firewall-cmd --permanent --list-ports") == "8080/tcp\n8080/tcp"
+    )
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h38_a_broken_file_is_refused_before_a_reload(host: Host) -> None:
+    root(host, "printf '<?xml version=\"1.0\"?><zone><short>W' > /etc/firewalld/zones/work.xml")
+    refused(host, "/etc/firewalld/zones/work.xml is broken", deploy=DEPLOY, data=PORT)
+    # Well-formed, and yet nothing that firewalld takes.
+    root(host, 'echo \'<zone><port port="99999" protocol="tcp"/></zone>\' > /etc/firewalld/zones/work.xml')
+    refused(
+        host,
+        "firewalld refuses the new configuration",
+        "INVALID_PORT",
+        untouched=False,
+        deploy=DEPLOY,
+        data=PORT,
+    )
+    assert root(host, "firewall-cmd --state; firewall-cmd --list-ports") == "running"
+    root(host, "rm /etc/firewalld/zones/work.xml")
+    converged(host, deploy=DEPLOY, data=PORT)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h39_an_interface_in_another_zone_counts_there(host: Host) -> None:
+    root(host, "firewall-cmd --zone=work --change-interface=host0")
+    shut = {"firewall_zones": {"work": {"absent": {"services": ["ssh"]}}}}
+    refused(host, "this would lock elforge out", "zone work, which it comes in by", deploy=DEPLOY, data=shut)
+    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}})
+    assert root(host, "firewall-cmd --get-zone-of-interface=host0") == "work"
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h40_closing_the_port_that_elforge_comes_in_by_is_refused(host: Host) -> None:
+    root(host, "sed -i 's/^#*Port .*/Port 22/' /etc/ssh/sshd_config")
+    shut = {"firewall_zones": {"public": {"target": "DROP", "absent": {"services": ["ssh"]}}}}
+    refused(host, "this would lock elforge out", "port 22/tcp", deploy=DEPLOY, data=shut)
+    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"target": "DROP"}}})

@@ -1,0 +1,140 @@
+"""The firewall on real hosts: declared, taken back; and locked out for real, to see the host come back."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import lab.hosts
+from deploys.release import RELEASES
+from lab.hosts import Host
+from tests.figures import FIGURES
+from tests.runner import apply, converge, pyinfra
+from tests.tree import difference, tree
+
+DEPLOY, BLIND = "tests/faults/deploy_firewall.py", "tests/lab/lockout_deploy.py"
+STATE = (
+    "firewall-cmd --list-all-zones; firewall-cmd --get-default-zone; cat /etc/firewalld/*.conf; "
+    "find /etc/firewalld -name '*.xml' | sort | xargs -r sha256sum"
+)
+DECLARED = {
+    "firewall_zones": {
+        "public": {
+            "ports": ["9000-9010/tcp"],
+            "services": ["shop"],
+            "rich_rules": [
+                'rule family="ipv4" source address="192.0.2.0/24" port port="81" protocol="tcp" accept'
+            ],
+            "source_ports": ["5353/udp"],
+            "forward_ports": ["port=82:proto=tcp:toport=9001"],
+            "icmp_blocks": ["echo-request"],
+        },
+        "inside": {"target": "ACCEPT", "sources": ["ipset:office", "198.51.100.7"], "masquerade": True},
+    },
+    "firewall_services": {"shop": {"ports": ["8080/tcp"], "includes": ["https"]}},
+    "firewall_ipsets": {"office": {"entries": ["203.0.113.0/24"]}},
+    "firewall_policies": {
+        "out": {"ingress_zones": ["inside"], "egress_zones": ["public"], "target": "ACCEPT"}
+    },
+}
+SHUT_OUT = {
+    "the service ssh": {"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}},
+    "the default zone": {"firewall_default_zone": "drop"},
+    "the interface": {"firewall_zones": {"drop": {"interfaces": ["host0"]}}},
+    "a rich rule": {"firewall_zones": {"public": {"rich_rules": ["rule family=ipv4 priority=-9 drop"]}}},
+}
+
+
+@pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    name = f"el{request.param}-firewall"
+    lab.hosts.reset([name])
+    yield Host(name)
+    lab.hosts.down([name])
+
+
+def root(host: Host, command: str) -> str:
+    done = host.ssh(command, user="root")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def answers(host: Host, port: int) -> bool:
+    """Tell whether a port lets a client of another machine in: nobody need listen, a reset is an answer."""
+    try:
+        socket.create_connection((host.address, port), timeout=3).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def test_declared_again_and_taken_back(host):
+    before, state = tree(host, "/etc", "/var/lib/elforge"), root(host, STATE)
+    assert [answers(host, port) for port in (9005, 8080, 443, 9011)] == [False] * 4
+    converge(host.name, deploy=DEPLOY, data=DECLARED)
+    assert [answers(host, port) for port in (9005, 8080, 443, 9011)] == [True, True, True, False]
+    converge(host.name, deploy=DEPLOY, data={"firewall_default_zone": "public"})
+    assert [answers(host, port) for port in (9005, 8080, 443, 9011)] == [False] * 4
+    assert root(host, STATE) == state
+    left = {p for p in difference(before, tree(host, "/etc", "/var/lib/elforge")) if not p.startswith("/var")}
+    assert left == set()
+
+
+def test_stopped_and_started(host):
+    converge(host.name, deploy=DEPLOY, data={"firewall_running": False, **DECLARED})
+    assert root(host, "systemctl is-active firewalld || true; systemctl is-enabled firewalld || true") == (
+        "inactive\ndisabled\n"
+    )
+    converge(host.name, deploy=DEPLOY, data={"firewall_running": True, **DECLARED})
+    assert root(host, "systemctl is-active firewalld; systemctl is-enabled firewalld") == "active\nenabled\n"
+    assert answers(host, 9005)
+    converge(host.name, deploy=DEPLOY, data={"firewall_running": True})
+
+
+@pytest.mark.parametrize("what", SHUT_OUT)
+def test_h40_the_plan_refuses_to_lock_itself_out(host, what):
+    state = root(host, STATE)
+    refused = pyinfra(host.name, deploy=DEPLOY, data=SHUT_OUT[what])
+    assert (refused.code, refused.changed) == (1, set())
+    assert "this would lock elforge out" in refused.output
+    assert root(host, STATE) == state
+
+
+@pytest.mark.parametrize("what", SHUT_OUT)
+def test_h40_a_host_that_is_locked_out_comes_back_by_itself(host, what):
+    state, started = root(host, STATE), time.monotonic()
+    run = pyinfra(host.name, deploy=BLIND, data={**SHUT_OUT[what], "firewall_confirm_seconds": 10})
+    took = time.monotonic() - started
+    assert (run.code, run.changed) == (1, set()), run.output
+    assert "reverted" in run.output
+    assert root(host, STATE) == state
+    assert root(
+        host, "ls /run/elforge; systemctl list-units --all 'elforge-revert*' -q --no-legend"
+    ).split() == [
+        "guard.firewalld.reverted",
+        "lock",
+    ]
+    FIGURES.append(f"{host.name}: locked out by {what}, reachable again and told so after {took:.0f} s")
+
+
+def test_a_published_port_outlives_ten_changes():
+    name = "el9-firewall-docker"
+    lab.hosts.reset([name])
+    host = Host(name)
+    assert pyinfra(name).code == 0
+    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
+    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
+    root(host, f"docker run -d -p 8088:80 box /usr/bin/busybox sh -c '{serve}'")
+    for port in range(7000, 7010):
+        run = apply(name, deploy=DEPLOY, data={"firewall_zones": {"public": {"ports": [f"{port}/tcp"]}}})
+        assert run.code == 0, run.output
+        with socket.create_connection((host.address, 8088), timeout=5) as client:
+            assert client.recv(9) == b"hello\n"
+    predicted = pyinfra(name, deploy=DEPLOY, dry=True, data={"firewall_default_zone": "public"})
+    assert "port 8088/tcp of a container is open to everybody" in predicted.output
+    lab.hosts.down([name])

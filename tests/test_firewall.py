@@ -1,0 +1,221 @@
+"""What the firewall deploy plans on each release, and which options it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pyinfra.api import OperationError
+
+from deploys.firewall import NEWEST, firewall
+from deploys.firewall_options import FirewallOptions
+from deploys.options import problems
+from deploys.release import RELEASES
+from facts.release import ElRelease
+from pure.firewall_state import RIVALS
+from tests.answers import Answers, _shown
+from tests.plan import Plan, plan, text
+
+STOCK = '<zone>\n  <short>Public</short>\n  <service name="ssh"/>\n</zone>\n'
+DECLARED: dict[str, Any] = {
+    "running": True,
+    "zones": {
+        "public": {
+            "services": ["shop"],
+            "ports": ["9000-9010/tcp"],
+            "rich_rules": ["rule family=ipv4 source ipset=office service name=ssh accept"],
+        },
+        "inside": {"target": "ACCEPT", "interfaces": ["eth1"], "masquerade": True},
+    },
+    "services": {"shop": {"ports": ["8080/tcp"]}},
+    "ipsets": {"office": {"entries": ["192.0.2.0/24"]}},
+    "default_zone": "public",
+}
+
+
+def units(state: str) -> list[str]:
+    found = {"firewalld.service": state, **dict.fromkeys(RIVALS, "not-found inactive ")}
+    names = ("LoadState", "ActiveState", "UnitFileState")
+    return [
+        line
+        for unit, each in found.items()
+        for line in (
+            f"unit Id={unit}",
+            *(f"unit {n}={v}" for n, v in zip(names, each.split(" "), strict=True)),
+        )
+    ]
+
+
+def host(major: int, state: str = "loaded inactive disabled") -> Answers:
+    lines = [f"version {NEWEST[major]}", *units(state), _shown("DefaultZone=public\n"), "absent"]
+    lines += ["file /usr/lib/firewalld/zones/public.xml", _shown(STOCK), "services http ssh", "open ssh"]
+    if "inactive" not in state:
+        lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
+    return Answers(
+        major, rpms={"firewalld": f"0 {NEWEST[major]} 1"}, firewall=[*lines, 'session 192.0.2.7 22 eth0 s ""']
+    )
+
+
+def planned(answers: Answers, **options: object) -> Plan:
+    machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
+
+    def deploy() -> None:
+        firewall(FirewallOptions.model_validate(options), RELEASES[answers.major], machine)
+
+    return plan(deploy, answers)
+
+
+@pytest.mark.parametrize("major", RELEASES)
+def test_fresh_host(major, golden):
+    golden(f"el{major}/firewall_fresh", text(planned(host(major), **DECLARED).steps))
+
+
+@pytest.mark.parametrize("major", RELEASES)
+def test_nothing_declared_asks_nothing_and_does_nothing(major):
+    nothing = planned(Answers(major))
+    assert (nothing.steps, nothing.asked) == ([], 0)
+
+
+def test_a_look_at_a_firewall_is_one_question():
+    running = host(9, "loaded active enabled")
+    assert planned(running, zones={"public": {"services": ["ssh"]}}).asked == 1
+    assert [s.commands for s in planned(running, zones={"public": {"services": ["ssh"]}}).steps] == [[]]
+
+
+def test_el7_has_no_policies():
+    with pytest.raises(OperationError, match=r"policies/p: firewalld 0\.6\.3 has no policies"):
+        planned(host(7), running=True, policies={"p": {"ingress_zones": ["ANY"], "egress_zones": ["HOST"]}})
+
+
+def test_rivals_are_disabled_before():
+    both = replace(host(9), units=dict.fromkeys(RIVALS, "loaded active enabled"))
+    steps = planned(both, running=True, conflicts="disable").steps
+    assert [step.name.split("| ")[1] for step in steps][1:4] == [f"Disable {unit}" for unit in RIVALS]
+
+
+WRONG: list[tuple[dict[str, object], str]] = [
+    (
+        {"zones": {"public": {"ports": ["0/tcp"]}}},
+        "zones.public.ports.0: a port is in 1..65535 (got '0/tcp')",
+    ),
+    (
+        {"zones": {"public": {"ports": ["70000/tcp"]}}},
+        "zones.public.ports.0: a port is in 1..65535 (got '70000/tcp')",
+    ),
+    (
+        {"zones": {"public": {"ports": ["80-/tcp"]}}},
+        "zones.public.ports.0: must be PORT/PROTOCOL or FIRST-LAST/PROTOCOL, e.g. 8000-8010/tcp "
+        "(got '80-/tcp')",
+    ),
+    (
+        {"zones": {"public": {"ports": ["90-80/tcp"]}}},
+        "zones.public.ports.0: the range 90-80 does not go up (got '90-80/tcp')",
+    ),
+    (
+        {"zones": {"public": {"ports": ["443/icmp"]}}},
+        "zones.public.ports.0: 'icmp' is none of tcp, udp, sctp, dccp (got '443/icmp')",
+    ),
+    (
+        {"zones": {"public": {"ports": [True]}}},
+        "zones.public.ports.0: Input should be a valid string (got True)",
+    ),
+    (
+        {"zones": {"public": {"sources": ["10.0.0.1/24"]}}},
+        "zones.public.sources.0: has host bits set; the network is 10.0.0.0/24 (got '10.0.0.1/24')",
+    ),
+    (
+        {"zones": {"public": {"sources": ["10.0.0.0/33"]}}},
+        "zones.public.sources.0: must be an address or a network, e.g. 192.0.2.0/24 (got '10.0.0.0/33')",
+    ),
+    (
+        {"zones": {"../x": {}}},
+        "zones.../x: must be a name of up to 17 letters, digits, _ and - (got '../x')",
+    ),
+    ({"zones": {"public": {"ports": ["80/tcp", "80/tcp"]}}}, "zones.public: 80/tcp is listed twice"),
+    (
+        {"zones": {"public": {"ports": ["80-90/tcp", "85/tcp"]}}},
+        "zones.public: ports: 80-90/tcp and 85/tcp overlap",
+    ),
+    (
+        {"zones": {"public": {"services": ["http"], "absent": {"services": ["http"]}}}},
+        "zones.public: http is both wanted and absent",
+    ),
+    (
+        {
+            "zones": {
+                "public": {"rich_rules": ["rule service name=ssh accept", 'rule service name="ssh" accept']}
+            }
+        },
+        'zones.public: rule service name="ssh" accept is listed twice, as rule service name=ssh accept',
+    ),
+    (
+        {"zones": {"a": {"interfaces": ["eth0"]}, "b": {"interfaces": ["eth0"]}}},
+        "zones.b.interfaces: eth0 is in zone a too",
+    ),
+    (
+        {"zones": {"a": {"state": "absent", "ports": ["80/tcp"]}}},
+        "zones.a: state 'absent' goes with nothing else, not with ports",
+    ),
+    (
+        {"default_zone": "a", "zones": {"a": {"state": "absent"}}},
+        "default_zone: a is absent by firewall_zones",
+    ),
+    ({"zones": {"docker": {}}}, "zones.docker: Docker's own, left to it"),
+    (
+        {"ipsets": {"a": {"family": "inet6", "entries": ["192.0.2.1"]}}},
+        "ipsets.a: 192.0.2.1 is no address of inet6",
+    ),
+    (
+        {"ipsets": {"a": {"type": "hash:ip", "entries": ["192.0.2.0/24"]}}},
+        "ipsets.a: 192.0.2.0/24 is a network, which needs type hash:net",
+    ),
+    (
+        {"zones": {"public": {"forward_ports": ["port=80:proto=tcp"]}}},
+        "zones.public.forward_ports.0: must be port=P:proto=P:toport=P:toaddr=A; toport or toaddr may be "
+        "missing (got 'port=80:proto=tcp')",
+    ),
+    ({"confirm_seconds": 1}, "confirm_seconds: Input should be greater than or equal to 10 (got 1)"),
+    (
+        {"running": False, "unmask": True},
+        "running: False has no use for firewall_unmask or firewall_conflicts = 'disable'",
+    ),
+    ({"zone": "x"}, "zone: unknown option; did you mean firewall_zones?"),
+]
+
+
+@pytest.mark.parametrize(("options", "line"), WRONG, ids=[line for _, line in WRONG])
+def test_i3_i4_i5_i11_i13_one_line_per_mistake(options, line):
+    data = {f"firewall_{name}": value for name, value in options.items()}
+    assert problems("h", data, [FirewallOptions]) == [f"h: firewall_{line}"]
+
+
+def test_every_kind_of_setting_becomes_its_element():
+    zone = {
+        "services": ["http"],
+        "ports": ["1/sctp", "2-3/dccp"],
+        "source_ports": ["4/udp"],
+        "protocols": ["gre"],
+        "forward_ports": ["port=80:proto=tcp:toport=8080:toaddr=192.0.2.9"],
+        "icmp_blocks": ["echo-request"],
+        "interfaces": ["eth1"],
+        "sources": ["ipset:a", "192.0.2.0/24"],
+        "masquerade": True,
+        "forward": False,
+        "target": "REJECT",
+    }
+    part = FirewallOptions.model_validate({"zones": {"a": zone}}).parts()["zones/a"]
+    assert part.present == (
+        '<service name="http"/>',
+        '<port port="1" protocol="sctp"/>',
+        '<port port="2-3" protocol="dccp"/>',
+        '<source-port port="4" protocol="udp"/>',
+        '<protocol value="gre"/>',
+        '<forward-port port="80" protocol="tcp" to-addr="192.0.2.9" to-port="8080"/>',
+        '<icmp-block name="echo-request"/>',
+        '<interface name="eth1"/>',
+        '<source ipset="a"/>',
+        '<source address="192.0.2.0/24"/>',
+        "<masquerade/>",
+    )
+    assert (part.absent, part.attributes) == (("<forward/>",), {"target": "%%REJECT%%"})

@@ -1,0 +1,97 @@
+"""Would the firewall let us in again? One row per way to say yes or no."""
+
+from __future__ import annotations
+
+import pytest
+
+from pure.firewall_state import Session
+from pure.firewalld_config import Document, item, rich_rule
+from pure.lockout import lockout
+
+SSH = item("service", name="ssh")
+ETH0 = item("interface", name="eth0")
+SESSION = Session("192.0.2.7", 22, "eth0")
+
+
+def zone(*items: str, target: str = "") -> Document:
+    return Document("zone", {"target": target} if target else {}, items=items)
+
+
+def verdict(session: Session = SESSION, default: str = "public", **documents: Document) -> str:
+    named = {name.replace("_", "/", 1): document for name, document in documents.items()}
+    return lockout(named, default, session, ["ssh"])
+
+
+OPEN: list[dict[str, Document]] = [
+    {"zones_public": zone(SSH)},
+    {"zones_public": zone(item("port", port="20-30", protocol="tcp"))},
+    {"zones_public": zone(item("protocol", value="tcp"))},
+    {"zones_public": zone(target="ACCEPT")},
+    {"zones_public": zone(rich_rule("rule source address=192.0.2.0/24 service name=ssh accept"))},
+    {"zones_public": zone(), "zones_work": zone(ETH0, SSH)},
+    {"zones_public": zone(), "zones_home": zone(SSH, item("source", address="192.0.2.0/24"))},
+    {
+        "zones_public": zone(),
+        "zones_home": zone(SSH, item("source", ipset="good")),
+        "ipsets_good": Document("ipset", items=(item("entry", "192.0.2.7"),)),
+    },
+    {
+        "zones_public": zone(item("service", name="mine")),
+        "services_mine": Document("service", items=(item("include", service="deep"),)),
+        "services_deep": Document("service", items=(item("port", port="22", protocol="tcp"),)),
+    },
+    {"zones_public": zone(SSH, rich_rule("rule source address=198.51.100.0/24 drop"))},
+    {"zones_public": zone(SSH, rich_rule("rule source NOT address=192.0.2.0/24 drop"))},
+    {"zones_public": zone(SSH, rich_rule("rule port port=80 protocol=tcp drop"))},
+    {"zones_public": zone(SSH, rich_rule("rule family=ipv6 drop"))},
+    {
+        "zones_public": zone(
+            rich_rule("rule priority=-5 service name=ssh accept"), rich_rule("rule family=ipv4 drop")
+        )
+    },
+]
+SHUT: list[dict[str, Document]] = [
+    {"zones_public": zone()},
+    {},
+    {"zones_public": zone(item("port", port="22", protocol="udp"))},
+    {"zones_public": zone(item("port", port="2222", protocol="tcp"))},
+    {"zones_public": zone(SSH), "zones_drop": zone(ETH0, target="DROP")},
+    {"zones_public": zone(SSH), "zones_block": zone(item("source", address="192.0.2.0/24"))},
+    {"zones_public": zone(SSH, rich_rule("rule family=ipv4 drop"))},
+    {"zones_public": zone(SSH, rich_rule("rule source address=192.0.2.7 service name=ssh reject"))},
+    {"zones_public": zone(SSH, rich_rule("rule source mac=aa:bb:cc:00:11:22 drop"))},
+    {
+        "zones_public": zone(SSH),
+        "services_ssh": Document("service", items=(item("port", port="2222", protocol="tcp"),)),
+    },
+    {
+        "zones_public": zone(SSH),
+        "policies_p": Document(
+            "policy",
+            {"priority": "-1", "target": "DROP"},
+            items=(item("ingress-zone", name="ANY"), item("egress-zone", name="HOST")),
+        ),
+    },
+]
+
+
+@pytest.mark.parametrize("documents", OPEN)
+def test_open(documents):
+    assert verdict(**documents) == ""
+
+
+@pytest.mark.parametrize("documents", SHUT)
+def test_shut(documents):
+    assert verdict(**documents) != ""
+
+
+def test_the_zone_that_the_daemon_has_the_interface_in_counts_before_the_default():
+    session = Session("192.0.2.7", 22, "eth0", "work")
+    assert verdict(session, zones_public=zone(SSH), zones_work=zone()) != ""
+    assert verdict(session, zones_public=zone(), zones_work=zone(SSH)) == ""
+
+
+def test_another_port_is_not_ssh():
+    session = Session("2001:db8::7", 2222, "eth0")
+    named = {"zones/public": zone(SSH)}
+    assert "port 2222/tcp" in lockout(named, "public", session, [])
