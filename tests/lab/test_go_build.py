@@ -17,7 +17,7 @@ from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
 NAME = f"go{SOURCE}-source"
-BUILDER, OTHERS = "el9-go", ("el7-go", "el8-go")
+BUILDER, OTHERS = "el9-gobuild", ("el7-gobuild", "el8-gobuild")
 DATA = {
     "go_versions": [SOURCE],
     "go_method": "source",
