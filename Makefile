@@ -19,7 +19,7 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 	$(BIN)/python -m tools.demo
 
 test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
-	$(BIN)/python -m lab up
+	$(BIN)/python -m lab reset el7 el8 el9
 	$(BIN)/python -m tools.real inventory.py
 	$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SUITES)) $(SUITES)
 
