@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
 
-RECORD = ".elforge"
+RECORD = "elforge.record"
 # What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs.
 SEAL = "stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64"
 _NAME = re.compile(r"\.(build|old)\..*|\.incoming|go1\..*")

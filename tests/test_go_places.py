@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / "root" / name / "bin").mkdir(parents=True)
         (tmp_path / "root" / name / "bin" / "go").write_text(f"#!/bin/sh\necho {name}\n")
         (tmp_path / "root" / name / "bin" / "go").chmod(0o755)
-        (tmp_path / "root" / name / ".elforge").write_text("version 1.2.3\n")
+        (tmp_path / "root" / name / "elforge.record").write_text("version 1.2.3\n")
     return tmp_path / "root"
 
 
@@ -105,12 +105,12 @@ def test_an_archive_is_what_upstreams_is_and_anybody_may_read_it(tmp_path, root)
     assert digest.read_text().strip() == hashlib.sha256(pack.read_bytes()).hexdigest()
     assert {path.stat().st_mode & 0o777 for path in (pack, digest)} == {0o644}
     with tarfile.open(pack) as archive:
-        assert sorted(archive.getnames()) == ["go", "go/.elforge", "go/bin", "go/bin/go"]
+        assert sorted(archive.getnames()) == ["go", "go/bin", "go/bin/go", "go/elforge.record"]
     assert not list(root.glob("*.new"))
 
 
 def test_what_is_not_proven_is_not_packed(tmp_path, root):
-    (root / "go1.27.0" / ".elforge").unlink()
+    (root / "go1.27.0" / "elforge.record").unlink()
     assert "there is no toolchain to pack" in refused(tmp_path, "pack", str(root), "go1.27.0")
     assert names(root) == ["go1.26.7", "go1.27.0"]
 

@@ -3,7 +3,7 @@
 root=$1 name=$2
 pack=$root/$name.tar.gz
 trap 'rm -f "$pack.new" || :; explain_refusal "$root"' EXIT
-[ -f "$root/$name/.elforge" ] || die "$root/$name: there is no toolchain to pack"
+[ -f "$root/$name/elforge.record" ] || die "$root/$name: there is no toolchain to pack"
 # In the archive it is what upstream's is: one folder named go.
 tar -C "$root" --transform "s,^$name,go," -cz "$name" >"$pack.new" 9>&-
 chmod 644 "$pack.new"

@@ -138,7 +138,7 @@ GO
 
 # The policy for every toolchain is one file (deploys/goenv.py); before Go 1.21 there was none.
 share_policy() {
-    rm -f "$tree"/.elforge*
+    rm -f "$tree"/elforge.*
     [ -f "$tree/go.env" ] && ! [ -L "$tree/go.env" ] || return 0
     mv "$tree/go.env" "$tree/go.env.upstream"
     ln -s "$policy" "$tree/go.env"
@@ -148,11 +148,11 @@ share_policy() {
 record() {
     chown -R root:root "$tree"
     chmod -R u+w,go-w,a+rX "$tree"
-    (cd "$tree" && find . -type f ! -name '.elforge*' -print0 | sort -z | xargs -0 sha256sum >.elforge-manifest)
+    (cd "$tree" && find . -type f ! -path "./elforge.*" -print0 | sort -z | xargs -0 sha256sum >elforge.sha256)
     seal=$(cd "$tree" && seal)
-    printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/.elforge-manifest")" "$seal" \
-        >"$tree/.elforge"
-    chmod 644 "$tree/.elforge" "$tree/.elforge-manifest"
+    printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/elforge.sha256")" "$seal" \
+        >"$tree/elforge.record"
+    chmod 644 "$tree/elforge.record" "$tree/elforge.sha256"
 }
 
 seal() { stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64; }
@@ -197,7 +197,7 @@ archive)
     chown root "${archive%/*}" "$archive"
     [ "$(digest "$archive")" = "$sha" ] || die "$name: the archive did not arrive whole"
     unpack "$archive" "$work/new"
-    (cd "$tree" && sha256sum --quiet -c .elforge-manifest) || die "$name: the archive's files differ from its list"
+    (cd "$tree" && sha256sum --quiet -c elforge.sha256) || die "$name: the archive's files differ from its list"
     ;;
 *)
     # shellcheck disable=SC2086

@@ -116,7 +116,7 @@ def test_one_build_serves_every_release(builder: Host) -> None:
         program = f"cat > /tmp/x.go <<'GO'\n{CGO}GO\ncd /tmp && CGO_ENABLED=1 go run x.go 2>&1"
         assert host.ssh(program).stdout.strip() == "42", host.name
         assert root(host, "go env CGO_ENABLED GOVERSION").split() == ["1", f"go{SOURCE}"]
-        manifests.add(root(host, f"cat /usr/local/go-toolchains/{NAME}/.elforge-manifest | sha256sum"))
+        manifests.add(root(host, f"cat /usr/local/go-toolchains/{NAME}/elforge.sha256 | sha256sum"))
     assert len(manifests) == 1, "all have the same toolchain, to the byte"
 
 
