@@ -30,6 +30,8 @@ LINKS = {f"/usr/local/bin/{name}": f"{GO}/bin/{name}" for name in ("go", "gofmt"
 ALTERNATIVES = [Alternative(name, f"/usr/bin/{name}", f"{GO}/bin/{name}") for name in ("go", "gofmt")]
 UNPACKING = ["tar", "gzip"]
 C_COMPILER = ["gcc"]  # which requires glibc-devel on every release
+# Releases whose git may be too old to fetch modules itself.
+OLD_GIT = {7: True, 8: False, 9: False}
 # -race on arm64 does not link with the compilers of EL7 and EL8 (golang/go#78573).
 RACE = {"x86_64": True, "aarch64": False}
 
@@ -122,7 +124,9 @@ class GoOptions(Options):
         3600, description="bound for a build, seconds"
     )
     collection: Literal["devtoolset-11"] | None = Field(
-        None, description="on EL7, the software collection whose C compiler to build with"
+        None,
+        description="on EL7, the software collection whose C compiler to build with; hosts that get their "
+        "toolchain from a go_build_host have to have the same one",
     )
     prune: bool = Field(False, description="remove toolchains of earlier runs that go_versions does not list")
     take_over: bool = Field(False, description=f"move a {GO} that elforge did not make to {toolchains.ASIDE}")
@@ -182,10 +186,12 @@ class GoOptions(Options):
 
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
         """Yield what the host that builds would build otherwise."""
-        giver = fleet.get(self.build_host or "", {}).get(GoOptions)
-        if self.build_host is None or self.build_host == host or not isinstance(giver, GoOptions):
+        if self.build_host is None or self.build_host == host or self.build_host not in fleet:
             return
-        if self.method != "source":
+        giver = fleet[self.build_host].get(GoOptions)
+        if not isinstance(giver, GoOptions):
+            yield f"go_build_host: {self.build_host} is not in the group go_hosts"
+        elif self.method != "source":
             yield "go_build_host: nothing is built with go_method = 'binary'"
         elif giver.state == "absent":
             yield f"go_build_host: {self.build_host} has go_state = 'absent'"
@@ -211,18 +217,27 @@ def go(options: GoOptions, release: Release, machine: Machine) -> None:
         manager=release.manager,
     )
     accounts.user(name="Make the user that builds Go", name_=BUILDER, home=HOME)
+    if OLD_GIT[release.major]:
+        toolchains.limits(name="See what git can do for Go")
     toolchains.tidy(name="Remove what a killed run left", root=options.prefix)
     recipes = {version: _recipe(version, options, machine, release) for version in options.versions}
     for version in host.loop(options.versions):
-        _install(recipes[version], options.build_host)
-    chosen = recipes[options.chosen]
+        _make(recipes[version], options.build_host)
+    # pyinfra runs an operation once all of its hosts are through with those before it. Every host has this
+    # one, so that nobody gets what the building host has not packed yet.
+    files.put(name="Put Go first in login shells", path=PROFILE, content=rendered("go", PROFILE, go=GO))
+    for version in host.loop(options.versions):
+        if options.build_host not in (None, host.name):
+            toolchains.delivered(name=f"Get Go {version}", recipe=recipes[version], source=options.build_host)
     toolchains.default(
-        name="Choose the default Go", target=f"{chosen.root}/{chosen.name}", take_over=options.take_over
+        name="Choose the default Go",
+        target=f"{options.prefix}/{recipes[options.chosen].name}",
+        root=options.prefix,
+        take_over=options.take_over,
     )
     for path in host.loop(LINKS):
-        files.link(name=f"Link {path}", path=path, target=LINKS[path])
+        files.link(name=f"Link {path}", path=path, target=LINKS[path], replace=False)
     alternatives.chosen(name="Let every PATH find Go", first=ALTERNATIVES[0], follower=ALTERNATIVES[1])
-    files.put(name="Put Go first in login shells", path=PROFILE, content=rendered("go", PROFILE, go=GO))
     if options.prune:
         toolchains.prune(
             name="Remove other toolchains",
@@ -231,13 +246,11 @@ def go(options: GoOptions, release: Release, machine: Machine) -> None:
         )
 
 
-def _install(recipe: Recipe, build_host: str | None) -> None:
+def _make(recipe: Recipe, build_host: str | None) -> None:
     if build_host in (None, host.name):
         toolchains.toolchain(name=f"Install Go {recipe.version}", recipe=recipe)
     if build_host == host.name:
         toolchains.pack(name=f"Pack Go {recipe.version} for other hosts", recipe=recipe)
-    elif build_host is not None:
-        toolchains.delivered(name=f"Get Go {recipe.version}", recipe=recipe, source=build_host)
 
 
 def _remove(options: GoOptions) -> None:

@@ -13,8 +13,12 @@ from pyinfra.api.exceptions import FactProcessError
 from facts.frame import framed, shown, text, unframed
 
 RECORD = "elforge.record"
-# What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs.
-SEAL = "stat -c '%n %s %Y' bin/* pkg/tool/*/* 2>/dev/null | sha256sum | cut -c 1-64"
+# What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs and of what
+# lies on top of its sources, and where its settings come from.
+SEAL = (
+    "(stat -c '%n %s %Y' VERSION bin/* pkg/include/* pkg/tool/*/* src/*; readlink go.env) 2>/dev/null "
+    "| sha256sum | cut -c 1-64"
+)
 _NAME = re.compile(r"\.(build|old)\..*|\.incoming|go1\..*")
 
 
@@ -41,12 +45,15 @@ class Toolchains(FactBase[dict[str, Toolchain]]):
     """Return the toolchains below ``root``, and what a killed run left there, by the directory's name."""
 
     def command(self, root: str) -> str:
+        place = shlex.quote(root)
         return framed(
-            f"cd {shlex.quote(root)} 2>/dev/null && for place in go1.* .build.* .old.* .incoming; do "
+            # What cannot be entered ends the answer, and so is not taken for empty.
+            f"if test -e {place}; then cd {place} || exit 1; "
+            "for place in go1.* .build.* .old.* .incoming; do "
             'if test -d "$place" && ! test -L "$place"; then '
             f'record="$place/{RECORD}"; pack="$place.tar.gz"; '
             f'echo "$place"; {shown("record")}; (cd "$place" && {SEAL}); '
-            'test -f "$pack" && echo packed || echo bare; fi; done'
+            'test -f "$pack" && test -s "$pack.sha256" && echo packed || echo bare; fi; done; fi'
         )
 
     def process(self, output: list[str]) -> dict[str, Toolchain]:

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from pyinfra import host
 
-from facts.files import Path, Paths
+from facts.files import Contents, Path, Paths
 from operations.script import Commands, operation, refuse, script, unreadable
 
 FOLDER = "/etc/alternatives"
+# Where chkconfig's and Debian's update-alternatives keep what is on offer for a name.
+_OFFERS = ("/var/lib/alternatives", "/var/lib/dpkg/alternatives")
 
 
 class Alternative(NamedTuple):
@@ -39,17 +41,14 @@ def chosen(first: Alternative, follower: Alternative, *, present: bool = True) -
             follower=Alternative("gofmt", "/usr/bin/gofmt", "/usr/local/go/bin/gofmt"),
         )
     """
+    if not present:
+        yield from _withdrawn(first)
+        return
     both = (first, follower)
     paths = [path for each in both for path in (each.link, f"{FOLDER}/{each.name}")]
     states = host.get_fact(Paths, paths=paths) or unreadable(first.link)
     ours = {each: states[f"{FOLDER}/{each.name}"] == Path("link", target=each.path) for each in both}
     linked = {each: states[each.link] == Path("link", target=f"{FOLDER}/{each.name}") for each in both}
-    if not present:
-        if ours[first]:
-            yield script("unalternatives", first.name, first.path)
-        else:
-            host.noop(f"{first.link} is already not ours")
-        return
     for each in both:
         if not linked[each] and states[each.link].kind != "absent":
             refuse(f"{each.link} is no link of the alternatives system: remove its package, or move it away")
@@ -57,3 +56,15 @@ def chosen(first: Alternative, follower: Alternative, *, present: bool = True) -
         host.noop(f"{first.link} already stands for {first.path}")
     else:
         yield script("alternatives", *first, *follower)
+
+
+def _withdrawn(alternative: Alternative) -> Commands:
+    """Take an alternative back, whether it is the chosen one or not."""
+    paths = [f"{folder}/{alternative.name}" for folder in _OFFERS]
+    texts = host.get_fact(Contents, paths=paths)
+    if texts is None:
+        unreadable(FOLDER)
+    if any(alternative.path in (text or "").splitlines() for text in texts.values()):
+        yield script("unalternatives", alternative.name, alternative.path)
+    else:
+        host.noop(f"{alternative.link} is already not ours")

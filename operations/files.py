@@ -97,12 +97,13 @@ def directory(path: str, *, user: str = "root", group: str = "root", mode: str =
 
 
 @operation
-def link(path: str, target: str) -> Commands:
+def link(path: str, target: str, *, replace: bool = True) -> Commands:
     """
     Make a symbolic link; an existing one is flipped without a moment in which it is missing.
 
     + path: absolute path of the link
     + target: what it points at
+    + replace: False refuses to flip a link that points elsewhere: somebody else has made it
 
     **Example:**
 
@@ -116,6 +117,8 @@ def link(path: str, target: str) -> Commands:
         refuse(_in_the_way(path, found))
     elif found == Path("link", target=target):
         host.noop(f"{path} already points at {target}")
+    elif found.kind == "link" and not replace:
+        refuse(f"{path} points at {found.target}, which elforge did not do: move it away if it may go")
     else:
         yield script("link", path, target)
 

@@ -11,7 +11,7 @@ from pathlib import Path as LocalPath
 from threading import Lock
 from typing import Any
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments, pop_global_arguments
 from pyinfra.api.exceptions import NoHostError
@@ -21,6 +21,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from facts.files import Path, Paths
 from facts.go import Toolchain, Toolchains
+from facts.rpm import Answer, Rpms
 from operations.script import Commands, Script, operation, refuse, script, unreadable
 
 GO = "/usr/local/go"
@@ -156,35 +157,42 @@ def delivered(recipe: Recipe, source: str) -> Commands:
         refuse(f"go_build_host: there is no host {source} in the inventory")
     if _is_there(recipe, _toolchains(recipe.root)):
         host.noop(f"{recipe.name} is already in place")
-    elif giver not in host.state.inventory.get_active_hosts():
-        refuse(f"{recipe.name} is to come from {source}, which is not part of this run: see --limit")
-    else:
-        yield Delivery(recipe, giver)
+        return
+    if giver not in host.state.inventory.get_active_hosts():
+        why = "has failed" if host.state.is_executing else "is not part of this run: see --limit"
+        refuse(f"{recipe.name} is to come from {source}, which {why}")
+    yield Delivery(recipe, giver)
 
 
 @operation
-def default(target: str, *, take_over: bool = False) -> Commands:
+def default(target: str, *, root: str, take_over: bool = False) -> Commands:
     """
-    Make a toolchain the one behind ``/usr/local/go``; there is no moment without one.
+    Make a toolchain the one behind ``/usr/local/go``; from one of ours to another there is no moment without.
 
     + target: absolute path of the toolchain
-    + take_over: move a directory that stands in the way to ``/usr/local/go.before-elforge``
+    + root: where our toolchains are: a link to anything else is somebody's own
+    + take_over: move what is not ours to ``/usr/local/go.before-elforge``
 
     **Example:**
 
     .. code:: python
 
-        go.default(name="Choose the default Go", target="/usr/local/go-toolchains/go1.27.0")
+        go.default(
+            name="Choose the default Go",
+            target="/usr/local/go-toolchains/go1.27.0",
+            root="/usr/local/go-toolchains",
+        )
     """
     states = host.get_fact(Paths, paths=[GO, ASIDE]) or unreadable(GO)
-    if states[GO] == Path("link", target=target):
+    found = states[GO]
+    ours = found.kind == "link" and found.target.startswith(f"{root}/")
+    if found == Path("link", target=target):
         host.noop(f"{GO} already is {target}")
-    elif states[GO].kind in ("absent", "link"):
+    elif found.kind == "absent" or ours:
         yield script("default", GO, target, "")
-    elif states[GO].kind != "directory" or not take_over:
-        refuse(
-            f"{GO} is a {states[GO].kind} that elforge did not make; go_take_over = True moves it to {ASIDE}"
-        )
+    elif found.kind not in ("directory", "link") or not take_over:
+        what = f"link to {found.target}" if found.kind == "link" else found.kind
+        refuse(f"{GO} is a {what} that elforge did not make; go_take_over = True moves it to {ASIDE}")
     elif states[ASIDE].kind != "absent":
         refuse(f"{GO} cannot be moved to {ASIDE}, which is there already: move that away")
     else:
@@ -222,6 +230,30 @@ def _able(recipe: Recipe, found: dict[str, Toolchain]) -> list[str]:
 
 
 @operation
+def limits() -> Commands:
+    """
+    Say when the host's git is too old to fetch modules; changes nothing.
+
+    Source: golang/go#38373; CentOS 7 has git 1.8.3.
+
+    **Example:**
+
+    .. code:: python
+
+        go.limits(name="See what git can do for Go")
+    """
+    found: Answer = host.get_fact(Rpms, queries=["git"]) or unreadable("what rpm has installed")
+    version = found.version("git")
+    if version.startswith("1.") and not host.state.is_executing:
+        logger.warning(
+            f"{host.print_prefix}git {version} cannot fetch modules itself ('expected shallow list'): "
+            "have a proxy before direct in goenv_proxy, or install a newer git"
+        )
+    host.noop(f"git is {version or 'not installed'}")
+    yield from ()
+
+
+@operation
 def tidy(root: str) -> Commands:
     """
     Remove what a run that was killed has left below ``root``.
@@ -254,6 +286,8 @@ def _is_there(recipe: Recipe, found: dict[str, Toolchain]) -> bool:
 
 # One copy serves all the hosts of a run, which gets to them side by side.
 _collecting = Lock()
+# That many archives stay on the control machine, those that were used last.
+_COPIES = 6
 
 
 class Delivery(StringCommand):
@@ -294,17 +328,20 @@ def collected(state: State, giver: Host, path: str) -> LocalPath:
     own = {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
     done, said = giver.run_shell_command(f"cat {path}.sha256", **own)
     digest = said.stdout_lines[-1].strip() if done and said.stdout_lines else ""
-    if len(digest) != 64:
+    if not re.fullmatch("[0-9a-f]{64}", digest):
         raise OSError(f"{giver.name}, which was to build it, has no {path} to give")
     folder = LocalPath(os.environ.get("XDG_CACHE_HOME") or LocalPath.home() / ".cache") / "elforge" / "go"
     copy = folder / f"{digest}.tar.gz"
-    if not copy.exists():
+    if not copy.exists() or _sha256(copy) != digest:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as private:
             part = LocalPath(private) / copy.name
             if not giver.get_file(path, str(part)) or _sha256(part) != digest:
                 raise OSError(f"{path} of {giver.name} did not arrive whole")
             part.rename(copy)
+    os.utime(copy)
+    for old in sorted(folder.glob("*.tar.gz"), key=lambda each: each.stat().st_mtime)[:-_COPIES]:
+        old.unlink()
     return copy
 
 

@@ -66,7 +66,7 @@ class Answers:
             (r"for path in (.*?); do if test -L", self._paths),
             (r"for path in (.*?); do if test -f", self._contents),
             (r"record=.*?for file in (.*?); do", self._loaded),
-            (r"cd (\S+) 2>/dev/null && for place in go1", self._toolchains),
+            (r"cd (\S+) \|\| exit 1; for place in go1", self._toolchains),
             (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
             (r"mountpoint -q", list),
             (r"if test -d (\S+); then ls -A", lambda path: self.entries.get(path, [])),

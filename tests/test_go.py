@@ -96,9 +96,9 @@ def test_drifted_host_is_mended():
     assert list(done) == [
         "Install what Go needs",
         "Install Go 1.26.7",
+        "Put Go first in login shells",
         "Choose the default Go",
         "Let every PATH find Go",
-        "Put Go first in login shells",
     ]
 
 

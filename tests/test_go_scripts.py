@@ -60,6 +60,7 @@ def test_the_fact_and_the_script_seal_alike():
 def test_a_toolchain_that_is_as_it_was_proven(tmp_path, shell):
     made(tmp_path, "go1.27.0")
     (tmp_path / "go1.27.0.tar.gz").write_text("")
+    (tmp_path / "go1.27.0.tar.gz.sha256").write_text("a" * 64)
     made(tmp_path, "go1.26.7-source", "1.26.7")
     assert asked(tmp_path, shell) == {
         "go1.27.0": Toolchain("go1.27.0", "1.27.0", True, "3" * 64, True),

@@ -20,6 +20,9 @@ lock() {
 
 digest() { sha256sum <"$1" | cut -c 1-64; }
 
+# Make a directory and what is missing above it, for all to enter: the umask would close those above.
+parents() { (umask 022 && mkdir -p -Z "$1" 2>/dev/null || mkdir -p "$1"); }
+
 # Keep the content of a regular file that is about to go: once, by digest, for root only.
 # Its time of modification says when it was last in place, so the newest one is the previous one.
 keep() {
@@ -68,5 +71,8 @@ settle() {
         python -c 'import os, sys; os.fsync(os.open(sys.argv[1], os.O_RDONLY))' "$1" 2>/dev/null || sync
     fi
 }
+
+# The same for all that was written below a directory.
+settle_all() { if sync --help 2>/dev/null | grep -q -e --file-system; then sync -f "$1"; else sync; fi; }
 
 lock

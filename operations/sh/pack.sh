@@ -10,6 +10,7 @@ chmod 644 "$pack.new"
 printf '%s\n' "$(digest "$pack.new")" >"$pack.sha256"
 chmod 644 "$pack.sha256"
 settle "$pack.new"
+settle "$pack.sha256"
 mv -f "$pack.new" "$pack"
 settle "$root"
 trap - EXIT
