@@ -96,7 +96,7 @@ def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
     orphan = Started(builder)
     orphan.until("Building Go toolchain1")
     orphan.kill()
-    while "yes" in root(builder, "fuser -s /run/elforge/lock && echo yes || echo no"):
+    while "busy" in root(builder, "flock -n /run/elforge/lock true || echo busy"):
         time.sleep(5)
     assert not nothing_in_place(builder), "the build of the run that was killed went on"
     log = root(builder, f"grep -c 'Building Go cmd/dist' /var/lib/elforge/go/{NAME}.log")
