@@ -46,7 +46,8 @@ def first_pid(group: Path) -> int | None:
 
 def kill(group: Path) -> None:
     """Kill everything in the group and remove it."""
-    deadline = time.monotonic() + 20
+    # On a busy disk a process that writes cannot be killed before it is done.
+    deadline = time.monotonic() + 120
     while populated(group):
         if time.monotonic() > deadline:
             raise LabError(f"processes in {group} cannot be killed")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyinfra import host, logger
+from pyinfra import host
 
 from facts.docker import MANAGED_JSON, DockerHost
 from facts.files import Contents, Entries
 from facts.rpm import Rpms
 from facts.unit import Loaded, UnitState
 from operations import files, rpm, unit
-from operations.script import Commands, operation, refuse, unreadable
+from operations.script import Commands, operation, refuse, unreadable, warn
 from operations.template import rendered
 from pure import daemon
 from pure import engine as engines
@@ -218,12 +218,10 @@ def firewall_first() -> Commands:
 
 
 def _say_what_is_left_out(wanted: Wanted, state: DockerState) -> None:
-    """Name what this engine has no words for and what cannot be read; once, when the plan is made."""
-    if host.state.is_executing:
-        return
+    """Name what this engine has no words for, and what cannot be read."""
     lines = daemon.dropped(wanted.options, engines.engine(wanted, state)) if wanted.present else []
     for line in filter(None, [*lines, engines.illegible(state)]):
-        logger.warning(f"{host.print_prefix}{line}")
+        warn(line)
 
 
 def _clash(options: DaemonOptions, daemon_json: str | None) -> str:

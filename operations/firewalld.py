@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pyinfra import host, logger
+from pyinfra import host
 
 from facts.firewalld import Firewalld
 from operations.guard import confirmed
-from operations.script import Commands, operation, refuse, script, sha256, unreadable
+from operations.script import Commands, operation, refuse, script, sha256, unreadable, warn
 from pure.firewall_state import (
     CONF,
     OWNED,
@@ -244,16 +244,10 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
 
 
 def _say(found: Firewall, goal: Target, differs: list[str]) -> None:
-    """Name, once, when the plan is made, what a user should know."""
-    if host.state.is_executing:
-        return
+    """Name what a user should know."""
     if not goal.files:
         for line in differs:
-            logger.warning(
-                f"{host.print_prefix}the firewall runs with something else than its files say: {line}"
-            )
+            warn(f"the firewall runs with something else than its files say: {line}")
     strict = "StrictForwardPorts=yes" in (goal.files.get(CONF) or found.conf or "")
     for port in [] if strict else found.published:
-        logger.warning(
-            f"{host.print_prefix}port {port} of a container is open to everybody, whatever the zones say"
-        )
+        warn(f"port {port} of a container is open to everybody, whatever the zones say")

@@ -11,7 +11,7 @@ from pathlib import Path as LocalPath
 from threading import Lock
 from typing import Any
 
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments, pop_global_arguments
 from pyinfra.api.exceptions import NoHostError
@@ -22,7 +22,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from facts.files import Path, Paths
 from facts.go import Toolchain, Toolchains
 from facts.rpm import Answer, Rpms
-from operations.script import Commands, Script, operation, refuse, script, unreadable
+from operations.script import Commands, Script, operation, refuse, script, unreadable, warn
 
 GO = "/usr/local/go"
 _NUMBER = "(0|[1-9][0-9]*)"
@@ -244,9 +244,9 @@ def limits() -> Commands:
     """
     found: Answer = host.get_fact(Rpms, queries=["git"]) or unreadable("what rpm has installed")
     version = found.version("git")
-    if version.startswith("1.") and not host.state.is_executing:
-        logger.warning(
-            f"{host.print_prefix}git {version} cannot fetch modules itself ('expected shallow list'): "
+    if version.startswith("1."):
+        warn(
+            f"git {version} cannot fetch modules itself ('expected shallow list'): "
             "have a proxy before direct in goenv_proxy, or install a newer git"
         )
     host.noop(f"git is {version or 'not installed'}")

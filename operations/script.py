@@ -14,8 +14,9 @@ from collections.abc import Callable, Generator, Iterator
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Never, ParamSpec
+from weakref import WeakKeyDictionary
 
-from pyinfra import state
+from pyinfra import logger, state
 from pyinfra.api import OperationError, QuoteString, StringCommand
 from pyinfra.api import operation as pyinfra_operation
 from pyinfra.api.arguments import ConnectorArguments
@@ -23,6 +24,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput
+from pyinfra.context import ctx_host
 
 P = ParamSpec("P")
 
@@ -137,6 +139,17 @@ def operation(function: Callable[P, Commands]) -> PyinfraOperation[P]:
 def refuse(message: str) -> Never:
     """Raise OperationError: the state of the host, or what was asked for, does not allow to go on."""
     raise OperationError(message)
+
+
+_warned: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
+
+
+def warn(message: str) -> None:
+    """Tell the user something about the host, once a run: with the plan, or under -y when its turn comes."""
+    seen = _warned.setdefault(ctx_host.get(), set())
+    if message not in seen:
+        seen.add(message)
+        logger.warning(f"{ctx_host.get().print_prefix}{message}")
 
 
 def unreadable(what: str) -> Never:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from pyinfra import host, logger
+from pyinfra import host
 
 from facts.selinux import (
     CONFIG,
@@ -24,7 +24,7 @@ from facts.selinux import (
     State,
 )
 from operations import files
-from operations.script import Commands, operation, refuse, script, unreadable
+from operations.script import Commands, operation, refuse, script, unreadable, warn
 
 Mode = Literal["enforcing", "permissive", "disabled"]
 
@@ -117,7 +117,7 @@ def records(
         )
         return
     if not on:
-        logger.warning(f"{host.name}: {_OFF}")
+        warn(_OFF)
     semanage = [f"semanage {line}" for line in _semanage(changes, policy)]
     lines = [f"before {write_note({**owned, **after})}", *semanage, f"after {write_note(after)}", *around]
     yield script("selinux", "" if on else "-N", content="".join(f"{line}\n" for line in lines))
@@ -149,7 +149,7 @@ def mode(mode: Mode) -> Commands:
     change_now = bool(running) and found.kernel != mode
     change_later = found.config is not None and content != found.config
     for line in pending(found, mode):
-        logger.warning(f"{host.name}: {line}")
+        warn(line)
     if not (change_now or change_later):
         host.noop("; ".join([f"SELinux is already set to be {mode}", *pending(found, mode)]))
     if change_now:

@@ -57,6 +57,10 @@ HOSTS: dict[str, list[Scenario]] = {
 }
 
 
+# Killed before the command is sent, its connection broken while it runs, killed after its answer.
+HOW = ("before", "close", "after")
+
+
 class Point(NamedTuple):
     """Where a run dies."""
 
@@ -95,11 +99,7 @@ def sweep(name: str, whole: bool, log: Path) -> list[Outcome]:
         if not number:
             host.snapshot("converged")
         actions = len(log_file.read_text().splitlines())
-        points = [
-            Point(scenario.name, at, how)
-            for at in range(1, actions + 1)
-            for how in ("before", "close", "after")
-        ]
+        points = [Point(scenario.name, at, how) for at in range(1, actions + 1) for how in HOW]
         for point in points if whole else sample(points):
             host.restore(scenario.start)
             wrong = crash(host, scenario, point, wanted)
@@ -116,10 +116,8 @@ def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry:
 
 
 def sample(points: list[Point]) -> list[Point]:
-    """After one action is before the next: take either, and the broken connection at every action."""
-    return [
-        point for point in points if point.how == "close" or (point.how == "before") == (point.at % 2 == 1)
-    ]
+    """Each action dies once, the ways of dying taking turns; `make sweep` takes all three of them."""
+    return [point for point in points if HOW[point.at % len(HOW)] == point.how]
 
 
 def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) -> str:
@@ -149,5 +147,5 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
 
 
 def test_sample_covers_every_action() -> None:
-    points = [Point("bare", at, how) for at in range(1, 6) for how in ("before", "close", "after")]
+    points = [Point("bare", at, how) for at in range(1, 6) for how in HOW]
     assert {point.at for point in sample(points)} == {1, 2, 3, 4, 5}
