@@ -1,10 +1,13 @@
 """The hosts, in groups by purpose. As shipped these are the lab's: put your own in their place.
 
 A host is its name, or its name with settings of its own: ("build1.example.org", {"ssh_user": "ops"}).
+A group is its hosts, or its hosts with settings of its own, which go before those in group_data/.
 inventories/example.py shows the common ones.
 """
 
-from lab.inventory import connection
+from lab.inventory import connection, docker, go
 
-docker_hosts = [connection(name) for name in ("el7", "el8", "el9")]
-go_hosts = docker_hosts
+lab_hosts = [connection(name) for name in ("el7", "el8", "el9")]
+
+docker_hosts = (lab_hosts, docker())
+go_hosts = (lab_hosts, {**go(), "go_versions": ["1.27.3"]})

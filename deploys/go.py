@@ -248,7 +248,8 @@ def go(options: GoOptions, release: Release, machine: Machine) -> None:
 
 def _make(recipe: Recipe, build_host: str | None) -> None:
     if build_host in (None, host.name):
-        toolchains.toolchain(name=f"Install Go {recipe.version}", recipe=recipe)
+        verb = "Install" if recipe.bootstrap is None else "Build"
+        toolchains.toolchain(name=f"{verb} Go {recipe.version}", recipe=recipe)
     if build_host == host.name:
         toolchains.pack(name=f"Pack Go {recipe.version} for other hosts", recipe=recipe)
 
@@ -314,8 +315,8 @@ def _collection(options: GoOptions, release: Release) -> Collection | None:
 
 def _unknown(version: str, known: Files, kinds: set[str]) -> str:
     others = [each for each in known if line(each) == line(version) and known[each].keys() & kinds]
-    hint = f"; the newest one known is {max(others, key=order)}" if others else ""
+    hint = f"; the newest of its line is {max(others, key=order)}" if others else ""
     return (
-        f"no {' or '.join(sorted(kinds))} of {version} is in deploys/go.lock{hint}; "
+        f"no {' or '.join(sorted(kinds))} of {version} is known{hint}; "
         f"`make golock` looks for new releases, go_artifacts adds one with its SHA-256"
     )

@@ -29,14 +29,12 @@ def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, A
         "ssh_known_hosts_file": str(known_hosts()),
         "ssh_strict_host_key_checking": "yes",
         "_sudo": user != "root",
-        "docker_users": [DEFAULT_USER],
-        "go_versions": [GO],
         **mirrors(),
     }
 
 
 def mirrors() -> dict[str, Any]:
-    """Return the options that point the deploys at the lab's package mirror."""
+    """Return the options that point the base deploy at the lab's package mirror."""
     url = mirror.url()
     return {
         "base_vault_urls": [f"{url}/vault"],
@@ -45,10 +43,24 @@ def mirrors() -> dict[str, Any]:
         "base_epel_urls": [f"{url}/epel/{{major}}/$basearch"],
         "base_epel_key_url": mirror.epel_key_url(),
         "base_epel_fingerprint": keys.distro_fingerprint(),
-        "docker_repo_url": f"{url}/docker/linux",
+    }
+
+
+def docker() -> dict[str, Any]:
+    """Return the options of the group docker_hosts in the lab."""
+    return {
+        "docker_users": [DEFAULT_USER],
+        "docker_repo_url": f"{mirror.url()}/docker/linux",
         "docker_insecure_mirror": True,
         "docker_fingerprint": keys.key_fingerprint(),
-        "go_download_urls": [f"{url}/go/dl"],
+    }
+
+
+def go() -> dict[str, Any]:
+    """Return the options of the group go_hosts in the lab."""
+    return {
+        "go_versions": [GO],
+        "go_download_urls": [f"{mirror.url()}/go/dl"],
         "go_insecure_mirror": True,
         "go_artifacts": golang.artifacts(),
     }

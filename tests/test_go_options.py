@@ -36,15 +36,15 @@ VERSIONS = [
     (1.20, "go_versions.0: Input should be a valid string (got 1.2)"),
     (1, "go_versions.0: Input should be a valid string (got 1)"),
     ("01.2", f"go_versions.0: {EXACT} (got '01.2')"),
-    ("1.99.0", f"go_versions: no {BINARY} of 1.99.0 is in deploys/go.lock; {ADD}"),
-    ("1.28rc1", f"go_versions: no {BINARY} of 1.28rc1 is in deploys/go.lock; {ADD}"),
+    ("1.99.0", f"go_versions: no {BINARY} of 1.99.0 is known; {ADD}"),
+    ("1.28rc1", f"go_versions: no {BINARY} of 1.28rc1 is known; {ADD}"),
     (
         "1.22",
-        f"go_versions: no {BINARY} of 1.22 is in deploys/go.lock; the newest one known is 1.22.12; {ADD}",
+        f"go_versions: no {BINARY} of 1.22 is known; the newest of its line is 1.22.12; {ADD}",
     ),
     (
         "1.21.99",
-        f"go_versions: no {BINARY} of 1.21.99 is in deploys/go.lock; the newest one known is 1.21.13; {ADD}",
+        f"go_versions: no {BINARY} of 1.21.99 is known; the newest of its line is 1.21.13; {ADD}",
     ),
 ]
 
@@ -128,8 +128,7 @@ def test_every_mistake_has_its_line():
         "build1: go_method: Input should be 'binary' or 'source' (got 'rpm')",
         "build1: go_versions: 1.27.0 is listed twice",
         "build1: go_default: 1.9 is not among go_versions",
-        f"build1: go_versions: no {BINARY} of 1.22 is in deploys/go.lock; "
-        f"the newest one known is 1.22.12; {ADD}",
+        f"build1: go_versions: no {BINARY} of 1.22 is known; the newest of its line is 1.22.12; {ADD}",
     ]
 
 
@@ -202,8 +201,7 @@ def test_each_method_needs_its_own_kind_of_file(method, lacking):
     other = {"source": "linux-amd64", "binary": "src"}[method]
     data = {"go_versions": ["1.27.9"], "go_method": method, "go_artifacts": artifact(other)}
     assert said(data) == [
-        f"build1: go_versions: no {lacking} of 1.27.9 is in deploys/go.lock; "
-        f"the newest one known is 1.27.0; {ADD}"
+        f"build1: go_versions: no {lacking} of 1.27.9 is known; the newest of its line is 1.27.0; {ADD}"
     ]
 
 

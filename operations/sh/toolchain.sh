@@ -60,7 +60,7 @@ obtain() {
     urls=
     for base in $bases; do urls="$urls $base/$1"; done
     # shellcheck disable=SC2086
-    download "$stored" "$2" "$3" $urls || die "$name: $1 was not to be had; nothing has changed"
+    download "$stored" "$2" "$3" $urls || die "$name: $1 was not to be had (see go_download_urls); nothing has changed"
 }
 
 # unpack FILE FOLDER: by the unprivileged user, who reads what only root can open.
@@ -96,7 +96,7 @@ bounded_build() {
     # shellcheck disable=SC2086
     systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" unshare -n runuser -u "$user" -- $clean \
         GOROOT_BOOTSTRAP="$from" GOROOT_FINAL="$final" CGO_ENABLED="$cgo" ${cc:+CC="$cc"} \
-        sh -c 'cd "$1/src" && exec bash ./make.bash' build "$raw" </dev/null 9>&-
+        sh -c 'cd "$1/src" && exec bash ./make.bash -no-banner' build "$raw" </dev/null 9>&-
 }
 
 why_not() {

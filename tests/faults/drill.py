@@ -9,7 +9,7 @@ import pytest
 
 from lab import images, mirror
 from lab.hosts import Host, prepare
-from lab.inventory import mirrors
+from lab.inventory import docker, mirrors
 from tests.runner import Run, pyinfra
 from tests.tree import RESTLESS, difference, entry
 
@@ -132,4 +132,4 @@ def twin(name: str) -> dict[str, Any]:
 
 def healthy() -> dict[str, Any]:
     """Return the data that points everything at the mirror as it should be."""
-    return mirrors()
+    return {**mirrors(), **docker()}

@@ -58,7 +58,12 @@ def test_h23_an_altered_file_is_refused_with_both_digests(host: Host) -> None:
 
 
 def test_h24_a_download_that_is_cut_off_is_named_and_goes_on_from_there(host: Host) -> None:
-    fails(host, f"{FILE}: curl: (18)", f"{FILE} was not to be had; nothing has changed", **twin("cut"))
+    fails(
+        host,
+        f"{FILE}: curl: (18)",
+        f"{FILE} was not to be had (see go_download_urls); nothing has changed",
+        **twin("cut"),
+    )
 
 
 def test_h25_a_captive_portals_page_is_called_what_it_is(host: Host) -> None:
