@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from pure.secrets import masked
+
 # How alike (0 to 1) a name must be to be offered instead of an unknown option, and to be taken for a slip
 # of the keyboard when it does not even start like one of ours.
 HINT, SLIP = 0.7, 0.9
@@ -97,7 +99,7 @@ def problems(
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
             lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
-    return [f"{host}: {line}" for line in dict.fromkeys(lines)]
+    return [f"{host}: {line}" for line in dict.fromkeys(map(masked, lines))]
 
 
 def _mistakes(
@@ -147,7 +149,7 @@ def _sentence(message: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = re.sub(r"//[^/@]*@", "//***@", repr(value))
+    text = masked(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

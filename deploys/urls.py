@@ -32,8 +32,8 @@ def _problem(url: str, insecure: bool, allow: str) -> str:
     try:
         parts = urlsplit(url)
         named, port = parts.username or parts.password, parts.port
-    except ValueError as error:
-        return f"not a URL: {error}"  # which is not shown: it may hold a password
+    except ValueError:
+        return "not a URL: its host or its port is malformed"  # urllib's own words may hold a password
     if named:
         return "a URL must not hold a user name or password"
     if not _looks_right(parts) or port == 0:
