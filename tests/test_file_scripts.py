@@ -65,7 +65,8 @@ def test_root_does_not_work_in_what_others_can_change(tmp_path, name):
     done = ran(tmp_path, name, tmp_path / "a" / "b" / "c")
     assert (done.returncode, done.stderr) == (
         1,
-        f"{tmp_path}/a is not root's alone (ls -ld {tmp_path}/a): root does not work in what others can change\n",
+        f"{tmp_path}/a is not root's alone (ls -ld {tmp_path}/a): "
+        "root does not work in what others can change\n",
     )
     assert list((tmp_path / "a").iterdir()) == []
 
