@@ -99,7 +99,7 @@ def problems(
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
             lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
-    return [f"{host}: {line}" for line in dict.fromkeys(map(masked, lines))]
+    return [f"{host}: {line}" for line in dict.fromkeys(map(_masked, lines))]
 
 
 def _mistakes(
@@ -151,6 +151,11 @@ def _sentence(message: str) -> str:
 def _short(value: object) -> str:
     text = masked(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _masked(line: str) -> str:
+    """Words of ours stand between the URLs of a line, so that each is looked at by itself."""
+    return " ".join(map(masked, line.split(" ")))
 
 
 def _near(name: str, known: list[str], ratio: float) -> list[str]:

@@ -42,9 +42,9 @@ def reveal(reference: str) -> str:
 
 def masked(text: str) -> str:
     """
-    Return a message with what may be a password in a URL replaced: all up to the last @ of the line.
+    Return a value as messages may show it: without what stands before its last @, which may be a password.
 
-    + text: one line; without ``//``, a password is what stands between a colon and an @
+    + text: one value; without ``//``, a password is what stands between a colon and an @
 
     ``masked("got 'https://bot:hun/ter2@git.lan'")`` returns ``"got 'https://***@git.lan'"``.
     """
