@@ -131,7 +131,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]]
     # pydantic's own steps into a model: function-after[...], [key]
     path = ".".join(
-        [model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))]
+        [model.namespace + field, *(masked(part) for part in inner if not re.match(r"function-|\[", part))]
     )
     if details["type"] == "extra_forbidden" and not inner:
         if field in model.declined:
@@ -141,7 +141,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
     got = "" if field in model.hidden else f" (got {_short(details['input'])})"
-    return f"{path}: {_sentence(details['msg'])}{got}"
+    return f"{path}: {_without_passwords(_sentence(details['msg']), details['input'])}{got}"
 
 
 def _sentence(message: str) -> str:
@@ -151,6 +151,14 @@ def _sentence(message: str) -> str:
 def _short(value: object) -> str:
     text = masked(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _without_passwords(message: str, value: object) -> str:
+    """A validator's message may quote the value that it is about."""
+    for text in _strings(value):
+        for quoted in (text, repr(text)[1:-1]):
+            message = message.replace(quoted, masked(text)) if masked(text) != text else message
+    return message
 
 
 def _masked(line: str) -> str:
