@@ -20,6 +20,7 @@ from operations import archive, files, netrc
 from pure import secrets
 from pure.accounts import NAME
 from pure.daemon_options import HOSTNAME, HostPath, Unique, grammar
+from pure.places import foreign
 
 # The go.env of every toolchain that elforge installs is a link to this file.
 GO_ENV = "/etc/elforge/go.env"
@@ -43,7 +44,6 @@ PUBLIC_HOSTS = (
     *("gopkg.in", "go.uber.org", "k8s.io", "cloud.google.com"),
 )
 SEPARATORS = {"missing": ",", "any-error": "|"}
-_FOREIGN = re.compile(r"/(home|root|tmp|var/tmp|dev|proc|sys|run|etc|boot)(/|$)")
 _RUNTIME = (
     "is read by every Go program from its environment, dockerd among them, and never from a go.env; "
     "set it in the unit, job or container that it is for"
@@ -283,8 +283,8 @@ def _private(options: GoenvOptions) -> Iterator[str]:
 def _locations(options: GoenvOptions) -> Iterator[str]:
     given = {name: path for name in ("cache", "modcache", "tmpdir") if (path := getattr(options, name))}
     for name, path in given.items():
-        if _FOREIGN.match(path) or path.count("/") < 2:
-            yield f"goenv_{name}: {path} is the system's, a user's or gone after a boot; try /srv/go/{name}"
+        if wrong := foreign(path):
+            yield f"goenv_{name}: {path} {wrong}; try /srv/go/{name}"
         if name != "tmpdir" and options.builder is None:
             yield (
                 f"goenv_{name}: one directory for all users fails for all but the first, or lets each put "
@@ -330,7 +330,7 @@ def goenv(options: GoenvOptions, release: Release, machine: Machine) -> None:
         )
     for path in host.loop([path for path in (options.cache, options.modcache) if path]):
         owner = options.builder or "root"
-        files.directory(name=f"Make {path}", path=path, user=owner, group=owner, mode="700")
+        files.directory(name=f"Make {path}", path=path, user=owner, group=None, mode="700")
     if options.tmpdir:
         files.directory(name="Make the directory for temporary files", path=options.tmpdir, mode="1777")
     files.put(name="Write go.env", path=GO_ENV, content=go_env(options))

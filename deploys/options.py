@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from pure.secrets import masked
+
 # How alike (0 to 1) a name must be to be offered instead of an unknown option, and to be taken for a slip
 # of the keyboard when it does not even start like one of ours.
 HINT, SLIP = 0.7, 0.9
@@ -97,7 +99,7 @@ def problems(
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
             lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
-    return [f"{host}: {line}" for line in dict.fromkeys(lines)]
+    return [f"{host}: {line}" for line in dict.fromkeys(map(_masked, lines))]
 
 
 def _mistakes(
@@ -129,7 +131,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     field, *inner = [str(part) for part in details["loc"]]
     # pydantic's own steps into a model: function-after[...], [key]
     path = ".".join(
-        [model.namespace + field, *(part for part in inner if not re.match(r"function-|\[", part))]
+        [model.namespace + field, *(masked(part) for part in inner if not re.match(r"function-|\[", part))]
     )
     if details["type"] == "extra_forbidden" and not inner:
         if field in model.declined:
@@ -139,7 +141,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
     got = "" if field in model.hidden else f" (got {_short(details['input'])})"
-    return f"{path}: {_sentence(details['msg'])}{got}"
+    return f"{path}: {_without_passwords(_sentence(details['msg']), details['input'])}{got}"
 
 
 def _sentence(message: str) -> str:
@@ -147,8 +149,21 @@ def _sentence(message: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = re.sub(r"//[^/@]*@", "//***@", repr(value))
+    text = masked(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _without_passwords(message: str, value: object) -> str:
+    """A validator's message may quote the value that it is about."""
+    for text in _strings(value):
+        for quoted in (text, repr(text)[1:-1]):
+            message = message.replace(quoted, masked(text)) if masked(text) != text else message
+    return message
+
+
+def _masked(line: str) -> str:
+    """Words of ours stand between the URLs of a line, so that each is looked at by itself."""
+    return " ".join(map(masked, line.split(" ")))
 
 
 def _near(name: str, known: list[str], ratio: float) -> list[str]:

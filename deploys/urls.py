@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
+from pure.secrets import masked
+
 # Variables of yum and dnf may stand in a path.
 _PATH = re.compile(r"[A-Za-z0-9._~/$%{}+:@=,-]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
@@ -32,16 +34,17 @@ def _problem(url: str, insecure: bool, allow: str) -> str:
     try:
         parts = urlsplit(url)
         named, port = parts.username or parts.password, parts.port
-    except ValueError as error:
-        return f"not a URL: {error}"  # which is not shown: it may hold a password
+    except ValueError:
+        return "not a URL: its host or its port is malformed"  # urllib's own words may hold a password
     if named:
         return "a URL must not hold a user name or password"
+    shown = masked(url)  # an @ may stand in a path, too
     if not _looks_right(parts) or port == 0:
-        return f"{url!r} is not an http(s) URL"
+        return f"{shown!r} is not an http(s) URL"
     if parts.query or parts.fragment:
-        return f"{url!r} has a query or fragment, which a repository cannot have"
+        return f"{shown!r} has a query or fragment, which a repository cannot have"
     if parts.scheme == "http" and not insecure:
-        return f"{url} is not https; {allow} = True allows it"
+        return f"{shown} is not https; {allow} = True allows it"
     return ""
 
 

@@ -60,14 +60,20 @@ def _path(line: str) -> Path:
 
 
 class Entries(FactBase[list[str]]):
-    """Return the names in the directory ``path``; none when there is no such directory."""
+    """Return the names in the directory ``path``; none when nothing stands there."""
 
     def command(self, path: str) -> str:
         place = shlex.quote(path)
-        return framed(f"if test -d {place}; then ls -A {place}; fi")
+        return framed(
+            f"if test -d {place}; then ls -A {place} || echo /unreadable; "
+            f"elif test -e {place} || test -L {place}; then echo /other; fi"
+        )
 
     def process(self, output: list[str]) -> list[str]:
-        return unframed(output)
+        names = unframed(output)
+        if wrong := [name for name in names if "/" in name]:  # which is in no name
+            raise FactProcessError(f"not a directory that can be read: {wrong[0][1:]}")
+        return names
 
 
 class EmptyMount(FactBase[bool]):

@@ -9,6 +9,7 @@ from pyinfra.api import OperationValueError
 
 from facts.files import Entries, Path, Paths
 from operations.script import Commands, operation, refuse, script, unreadable
+from pure.secrets import masked
 
 DOWNLOADS = "/var/cache/elforge"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -35,16 +36,16 @@ def unpacked(root: str, urls: list[str], digest: str, *, member: str) -> Command
     if not _SHA256.fullmatch(digest):
         raise OperationValueError(f"{root}: not a SHA-256 of 64 lower-case hexadecimal digits: {digest!r}")
     if bad := [url for url in urls if not re.match(r"(https?|file)://[^\s]+$", url)]:
-        raise OperationValueError(f"{root}: not a URL: {bad[0]!r}")
+        raise OperationValueError(f"{root}: not a URL: {masked(repr(bad[0]))}")
     path, current = f"{DOWNLOADS}/{digest}", f"{root}/current"
     found: dict[str, Path] = host.get_fact(
         Paths, paths=[root, f"{root}/{digest}", current, path]
     ) or unreadable(root)
+    if found[root].kind not in ("directory", "absent"):
+        refuse(f"{root} is a {found[root].kind}; move it away if it may go")
     names: list[str] | None = host.get_fact(Entries, path=root)
     if names is None:
         unreadable(root)
-    if found[root].kind not in ("directory", "absent"):
-        refuse(f"{root} is a {found[root].kind}; move it away if it may go")
     if foreign := [
         name for name in names if not _SHA256.fullmatch(name) and name != "current" and name[0] != "."
     ]:

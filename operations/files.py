@@ -8,8 +8,10 @@ import re
 from pyinfra import host
 from pyinfra.api import OperationValueError
 
+from facts.accounts import LoginGroup
 from facts.files import EmptyMount, Path, Paths
 from operations.script import Commands, operation, refuse, script, sha256, unreadable
+from pure.secrets import masked
 
 _MODE = re.compile(r"[0-7]{3,4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -69,13 +71,13 @@ def put(
 
 
 @operation
-def directory(path: str, *, user: str = "root", group: str = "root", mode: str = "755") -> Commands:
+def directory(path: str, *, user: str = "root", group: str | None = "root", mode: str = "755") -> Commands:
     """
     Make a directory, or mend its owner and mode.
 
-    + path: absolute path
+    + path: absolute path; nobody but root may be able to change the directories above it
     + user: owner
-    + group: owning group
+    + group: owning group; None is the login group of an existing user
     + mode: octal, as a string
 
     **Example:**
@@ -87,6 +89,7 @@ def directory(path: str, *, user: str = "root", group: str = "root", mode: str =
     _check(path, mode)
     if path in _SYSTEM:
         raise OperationValueError(f"{path} is the system's: its owner and mode are not ours to set")
+    group = _login_group(user) if group is None else group
     found = _state(path)
     if found.kind not in ("directory", "absent"):
         refuse(_in_the_way(path, found))
@@ -207,7 +210,7 @@ def fetch(
     if not _SHA256.fullmatch(digest):
         raise OperationValueError(f"{path}: not a SHA-256 of 64 lower-case hexadecimal digits: {digest!r}")
     if bad := [url for url in urls if not re.match(r"(https?|file)://[^\s]+$", url)]:
-        raise OperationValueError(f"{path}: not a URL: {bad[0]!r}")
+        raise OperationValueError(f"{path}: not a URL: {masked(repr(bad[0]))}")
     found = _state(path)
     if found.kind not in ("file", "absent"):
         refuse(_in_the_way(path, found))
@@ -220,6 +223,13 @@ def fetch(
 def _state(path: str) -> Path:
     found = host.get_fact(Paths, paths=[path])
     return found[path] if found else unreadable(path)
+
+
+def _login_group(user: str) -> str:
+    group: str | None = host.get_fact(LoginGroup, user=user)
+    if group is None:
+        unreadable(f"the login group of {user}")
+    return group or refuse(f"no such user: {user}; create it before a directory can be its own")
 
 
 def _check(path: str, mode: str = "644") -> None:

@@ -10,7 +10,7 @@ from pyinfra import host
 
 from facts.firewalld import Firewalld
 from operations.guard import confirmed
-from operations.script import Commands, operation, refuse, script, sha256, unreadable, warn
+from operations.script import Commands, operation, refuse, script, sha256, snippet, unreadable, warn
 from pure.firewall_state import (
     CONF,
     OWNED,
@@ -97,7 +97,8 @@ def configured(wanted: Wanted) -> Commands:
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
     words = (verb, str(seconds), enable or "leave", sha256(content), *_places(found, before, goal))
-    yield script("firewalld", *words, content=content, progress=True)
+    steps = snippet("firewalld_steps")
+    yield script("firewalld", steps, *words, content=content, progress=True)
     if guarded:
         yield confirmed("firewalld", seconds)
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pure.accounts import NAME
+from pure.secrets import masked
 
 # Units are binary, as the engine reads them (go-units RAMInBytes): 1GB = 1024^3 bytes.
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -592,13 +593,12 @@ def _logs(options: DaemonOptions) -> str | None:
     known = LOG_OPTS.get(options.log_driver)
     for name, value in (options.log_opts or {}).items():
         if known is not None and name not in known:
-            return (
-                f"docker_log_opts.{name}: not an option of {options.log_driver} ({', '.join(sorted(known))})"
-            )
+            drivers = f"{options.log_driver} ({', '.join(sorted(known))})"
+            return f"docker_log_opts.{masked(name)}: not an option of {drivers}"
         pattern, meaning = LOG_OPT_VALUES.get(name, (r"[ -~]*", "printable ASCII"))
         if not re.fullmatch(pattern, value):
-            got = f" (got {value!r})" if name in LOG_OPT_VALUES else ""  # else it may be a token
-            return f"docker_log_opts.{name}: must be {meaning}{got}"
+            got = f" (got {masked(repr(value))})" if name in LOG_OPT_VALUES else ""  # else it may be a token
+            return f"docker_log_opts.{masked(name)}: must be {meaning}{got}"
     if options.log_driver == "none" and options.log_opts:
         return "docker_log_opts: log driver none has no options"
     return None

@@ -13,6 +13,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+# A password may hold / and : and @, mistyped as it may be.
+_LOGIN = re.compile(r"//.*@|[^\s'\":]+:(?!//|\s).*@")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -36,6 +38,17 @@ def reveal(reference: str) -> str:
     if kind == "file" and place.startswith("/"):
         return _content(Path(place))
     raise ValueError("must be env:NAME or file:/PATH, never the secret itself")
+
+
+def masked(text: str) -> str:
+    """
+    Return a value as messages may show it: without what stands before its last @, which may be a password.
+
+    + text: one value; without ``//``, a password is what stands between a colon and an @
+
+    ``masked("got 'https://bot:hun/ter2@git.lan'")`` returns ``"got 'https://***@git.lan'"``.
+    """
+    return _LOGIN.sub(lambda found: "//***@" if found[0].startswith("//") else "***@", text)
 
 
 def _content(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 PLACES = {"STATE=/var/lib/elforge": "STATE={0}/state", "RUN=/run/elforge": "RUN={0}/run"}
 
 
-def run_script(folder: Path, text: str, *args: str) -> subprocess.CompletedProcess[str]:
+def run_script(folder: Path, text: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """
     Run the text of a script and return what it said.
 
@@ -19,5 +19,10 @@ def run_script(folder: Path, text: str, *args: str) -> subprocess.CompletedProce
         text = text.replace(old, new.format(folder))
     text = text.replace("--retry 3", "--retry 1 --noproxy '*'")
     return subprocess.run(
-        ["sh", "-c", text, "script", *args], capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", text, "script", *args],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )

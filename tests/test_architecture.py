@@ -223,6 +223,12 @@ def test_a_script_has_no_bashisms(path):
     assert re.findall(r"\[\[|^ *local\b|\bfunction\b|<<<|\bdeclare\b|\$'", text, re.MULTILINE) == []
 
 
+# Bash before 5.1, the sh of EL7 and EL8, puts here-documents into /tmp.
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_has_no_here_document(path):
+    assert re.findall(r"^.*<<.*$", path.read_text(), re.MULTILINE) == []
+
+
 # Sizes
 
 

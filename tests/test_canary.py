@@ -207,7 +207,7 @@ def commands(model: type[Options], data: dict[str, Any], major: int, monkeypatch
     """Return what would run on a bare host, as commands."""
     monkeypatch.setattr(planning, "_text", lambda command: command)
     files = {f"/etc/yum.repos.d/{path.name}": path.read_text() for path in STOCK.glob(f"*{major}/*.repo")}
-    answers = Answers(major, files=files, groups={"ada": "ada"})
+    answers = Answers(major, files=files, groups={"ada": "ada", "ci": "ci"})
     machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
     run = {BaseOptions: base, DockerOptions: docker, GoenvOptions: goenv}[model]
     steps = planning.plan(lambda: run(model.of(data), RELEASES[major], machine), answers).steps

@@ -12,7 +12,7 @@ import pytest
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra_testing.facts import make_fact_tests
 
-from facts.accounts import Users
+from facts.accounts import LoginGroup, Users
 from facts.docker import DockerHost
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
@@ -34,6 +34,7 @@ for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
 
 EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Users, {"users": ["ada"]}),
+    (LoginGroup, {"user": "ada"}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
     (Firewalld, {"objects": ["zones/public"]}),
     (Paths, {"paths": ["/etc/a"]}),
@@ -115,6 +116,9 @@ def test_an_empty_answer_is_an_error(fact, arguments):
         ),
         (Netrc, {"user": "ci"}, ["runuser: cannot set groups"], "not the state of a netrc file"),
         (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
+        (LoginGroup, {"user": "ada"}, ["1", ""], "not the login group of a user"),
+        (Entries, {"path": "/a"}, ["/unreadable"], "not a directory that can be read: unreadable"),
+        (Entries, {"path": "/a"}, ["/other"], "not a directory that can be read: other"),
         (
             UnitState,
             {"unit": "a.service"},
@@ -229,6 +233,22 @@ def test_paths_of_a_real_tree(tree, shell):
         Found("absent"),
         Found("absent"),
     ]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_entries_of_a_real_tree(tree, shell):
+    (tree / "folder" / ".hidden").write_text("")
+    assert asked(Entries, shell, path=str(tree / "to folder")) == [".hidden"]
+    assert asked(Entries, shell, path=str(tree / "none")) == []
+    for name in ("a file", "link", "pipe"):
+        with pytest.raises(FactProcessError, match="not a directory that can be read"):
+            asked(Entries, shell, path=str(tree / name))
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_login_group(shell):
+    assert asked(LoginGroup, shell, user="root") == "root"
+    assert asked(LoginGroup, shell, user="no-such-user") == ""
 
 
 @pytest.mark.parametrize("target", ["/a  b", "/*", "/a\\tb"])

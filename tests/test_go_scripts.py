@@ -141,8 +141,8 @@ class Server(BaseHTTPRequestHandler):
         content = {"portal": PAGE, "short": FILE[:5000], "empty": b"", "altered": FILE[:-1] + b"x"}.get(
             name, FILE
         )
-        if name == "none":
-            self.send_error(404)
+        if name == "none" or (name == "ranges" and span):
+            self.send_error(404 if name == "none" else 416)
             return
         first = int(span.removeprefix("bytes=").rstrip("-")) if span and name == "good" else 0
         if first >= len(content) and first:
@@ -226,6 +226,28 @@ def test_h24_a_first_part_of_other_bytes_does_not_last(tmp_path, url):
     (tmp_path / "part").write_bytes(b"x" * len(FILE))
     assert download(tmp_path, None, f"{url}/good", f"{url}/good").returncode == 0
     assert (tmp_path / "part").read_bytes() == FILE
+
+
+def test_h24_a_part_that_is_whole_is_not_asked_for_again(tmp_path, url):
+    (tmp_path / "part").write_bytes(FILE)
+    assert download(tmp_path, None, f"{url}/good").returncode == 0
+    assert Server.asked == []
+
+
+@pytest.mark.parametrize("first", [FILE[:5000], FILE + b"x", b"x" * 5000])
+@pytest.mark.parametrize("name", ["good", "ranges"])
+def test_h24_what_cannot_be_gone_on_with_starts_afresh_at_the_same_source(tmp_path, url, name, first):
+    (tmp_path / "part").write_bytes(first)
+    run = download(tmp_path, None, f"{url}/{name}")
+    assert (run.returncode, run.stderr, (tmp_path / "part").read_bytes()) == (0, "", FILE)
+    assert [path.name for path in tmp_path.glob("part*")] == ["part"]
+
+
+def test_h24_a_source_without_the_file_costs_no_progress(tmp_path, url):
+    (tmp_path / "part").write_bytes(FILE[:5000])
+    run = download(tmp_path, None, f"{url}/none", f"{url}/good")
+    assert (run.returncode, (tmp_path / "part").read_bytes()) == (0, FILE)
+    assert Server.asked[-1] == "good bytes=5000-"
 
 
 # files.fetch, which shares the download

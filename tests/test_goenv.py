@@ -14,6 +14,7 @@ from tests.answers import Answers
 from tests.plan import Plan, plan, text
 
 DIGEST = "0" * 64
+CI = {"ci": "builders docker"}
 COMPANY: dict[str, Any] = {
     "proxy": ["https://goproxy.example.com", "https://proxy.golang.org", "direct"],
     "proxy_fallback": ["any-error", "missing"],
@@ -46,18 +47,23 @@ def planned(answers: Answers, **options: Any) -> Plan:
 
 @pytest.mark.parametrize("major", RELEASES)
 def test_fresh_host(major, golden):
-    golden(f"el{major}/goenv_fresh", text(planned(Answers(major), **COMPANY).steps))
+    golden(f"el{major}/goenv_fresh", text(planned(Answers(major, groups=CI), **COMPANY).steps))
 
 
 def converged(major: int = 9) -> Answers:
     """Return a host as the deploy leaves it."""
     return Answers(
         major,
-        files=planned(Answers(major), **COMPANY).files,
+        files=planned(Answers(major, groups=CI), **COMPANY).files,
         links={f"{MODULES}/current": DIGEST},
-        directories={"/srv/go/tmp": "root root 1777", "/srv/go/cache": "ci ci 700", MODULES: "root root 755"},
+        directories={
+            "/srv/go/tmp": "root root 1777",
+            "/srv/go/cache": "ci builders 700",
+            MODULES: "root root 755",
+        },
         entries={MODULES: [DIGEST, "current"], "/var/lib/elforge/netrc": ["ci"]},
         netrcs={"ci": "same"},
+        groups=CI,
     )
 
 
@@ -87,7 +93,7 @@ def test_who_loses_a_login_loses_the_file():
 
 
 def test_no_secret_is_in_any_argument():
-    steps = planned(Answers(9), **COMPANY).steps
+    steps = planned(Answers(9, groups=CI), **COMPANY).steps
     lines = [line for step in steps for command in step.commands for line in command.splitlines()]
     assert [line for line in lines if "s3cret" in line] == [
         "  | machine git.example.com login bot password s3cret"

@@ -18,10 +18,33 @@ lock() {
     flock -w 600 9 || die "another elforge command has been running on this host for 10 minutes: see fuser $RUN/lock"
 }
 
-digest() { sha256sum <"$1" | cut -c 1-64; }
+# Make a directory and what is missing above it, for all to pass: -m is about the last one only. What root keeps for
+# itself stays closed.
+parents() {
+    case $1 in "$STATE" | "$STATE"/*) mkdir -p "$STATE" ;; esac
+    (umask 022 && mkdir -p -Z "$1" 2>/dev/null || mkdir -p "$1")
+}
 
-# Make a directory and what is missing above it, for all to enter: the umask would close those above.
-parents() { (umask 022 && mkdir -p -Z "$1" 2>/dev/null || mkdir -p "$1"); }
+# Root works only where nobody else can put a link into its way: not in a directory of somebody else, nor in one that
+# others may write and that has no sticky bit. What counts is each name of the path, and each of where links lead.
+trusted() {
+    for place in "$1" "$(readlink -m "$1/")"; do
+        while [ -n "$place" ]; do
+            [ ! -e "$place" ] && [ ! -L "$place" ] || ours "$place" ||
+                die "$place is not root's alone (ls -ld $place): root does not work in what others can change"
+            place=${place%/*}
+        done
+    done
+}
+
+# Who runs this is root on every host.
+ours() {
+    [ -n "$(find "$1" -prune \( -uid 0 -o -uid "$(id -u)" \))" ] &&
+        [ -n "$(find -L "$1" -prune \( -uid 0 -o -uid "$(id -u)" \) \
+            \( -perm -1000 -o ! -perm -0002 \( ! -perm -0020 -o -gid 0 \) \))" ]
+}
+
+digest() { sha256sum <"$1" | cut -c 1-64; }
 
 # Keep the content of a regular file that is about to go: once, by digest, for root only.
 # Its time of modification says when it was last in place, so the newest one is the previous one.
@@ -73,6 +96,8 @@ settle() {
 }
 
 # The same for all that was written below a directory.
-settle_all() { if sync --help 2>/dev/null | grep -q -e --file-system; then sync -f "$1"; else sync; fi; }
+settle_all() {
+    if sync --help 2>/dev/null | grep -q -e --file-system; then sync -f "$1"; else sync; fi
+}
 
 lock

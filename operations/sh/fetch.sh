@@ -4,7 +4,8 @@ path=$1 user=$2 group=$3 mode=$4 sha=$5
 shift 5
 dir=${path%/*} name=${path##*/}
 trap 'explain_refusal "$path"' EXIT
-mkdir -p -Z -m 755 "$dir"
+trusted "$dir"
+parents "$dir"
 # The digest in its name keeps a partial download from being continued with another file's bytes.
 part=$dir/.elforge.$name.$sha
 for stale in "$dir/.elforge.$name".*; do

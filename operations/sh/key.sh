@@ -1,7 +1,7 @@
 # key URL FINGERPRINT PATH: nothing is imported unless the file holds exactly the key we expect.
 url=$1 fingerprint=$2 path=$3
 dir=${path%/*} name=${path##*/}
-mkdir -p -Z -m 755 "$dir"
+parents "$dir"
 rm -rf "$dir/.elforge.$name".*
 temp=$(mktemp -d "$dir/.elforge.$name.XXXXXX")
 trap 'rm -rf "$temp"' EXIT

@@ -2,7 +2,8 @@
 path=$1 target=$2
 dir=${path%/*} name=${path##*/}
 trap 'explain_refusal "$path"' EXIT
-mkdir -p -Z -m 755 "$dir"
+trusted "$dir"
+parents "$dir"
 rm -rf "$dir/.elforge.$name".*
 temp=$(mktemp -d "$dir/.elforge.$name.XXXXXX")
 trap 'rm -rf "$temp" || :; explain_refusal "$path"' EXIT

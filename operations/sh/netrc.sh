@@ -1,4 +1,5 @@
-# netrc USER MARK, content as base64 on stdin. The user writes it: root has no business in a directory of theirs.
+# netrc USER MARK, content as base64 on stdin. The user writes it: root has no business in a directory of theirs,
+# and may not enter it at all (NFS).
 user=$1 mark=$2
 home=$(getent passwd "$user" | cut -d : -f 6)
 [ -n "$home" ] || die "no such user: $user"
@@ -22,5 +23,5 @@ runuser -u "$user" -- sh -euc '
         exit 1
     fi
     mv -fT "$temp" .netrc
+    sync . 2>/dev/null || sync
 ' netrc "$home" "$mark" 9>&-
-settle "$home"

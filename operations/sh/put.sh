@@ -3,7 +3,8 @@
 path=$1 user=$2 group=$3 mode=$4 sha=$5 validate=$6 after=$7
 dir=${path%/*} name=${path##*/}
 trap 'explain_refusal "$path"' EXIT
-mkdir -p -Z -m 755 "$dir"
+trusted "$dir"
+parents "$dir"
 rm -rf "$dir/.elforge.$name".*
 if [ -f "$path" ] && [ "$(digest "$path")" = "$sha" ]; then
     cat >/dev/null

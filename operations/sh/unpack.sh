@@ -2,7 +2,7 @@
 # drop what ROOT held before, and the archive.
 archive=$1 sha=$2 root=$3 member=$4
 trap 'explain_refusal "$root"' EXIT
-mkdir -p -m 755 "$root"
+parents "$root"
 rm -rf "$root"/.elforge.*
 if ! [ -d "$root/$sha" ]; then
     [ "$(digest "$archive")" = "$sha" ] || die "$archive: not the archive that was asked for; start again"
@@ -17,7 +17,7 @@ if ! [ -d "$root/$sha" ]; then
     chmod -R u=rwX,go=rX "$temp"
     label "$temp" "$root/$sha"
     # All of its files, before the name that says that they are there.
-    if sync --help 2>/dev/null | grep -q -e --file-system; then sync -f "$temp"; else sync; fi
+    settle_all "$temp"
     mv -T "$temp" "$root/$sha"
     settle "$root"
 fi

@@ -1,0 +1,117 @@
+# firewalld_steps (a library of its own, which firewalld.sh writes to the host): what commit and revert, each a
+# process without common.sh, have in common with the change itself.
+set -u
+umask 077
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+stage=/var/lib/elforge/guard/firewalld
+. "$stage/how"
+
+# One file at a time and each of them whole: firewalld reads nothing but *.xml. firewalld.sh has made the directories.
+install_files() {
+    while read -r sign path; do
+        if [ "$sign" = + ]; then
+            temp=${path%/*}/.elforge.${path##*/}.new
+            cp "$stage/$1$path" "$temp" && sync "$temp" 2>/dev/null && chmod 644 "$temp" && mv -fT "$temp" "$path" || return 1
+        else
+            rm -f "$path"
+        fi
+    done <"$stage/$1.list"
+}
+
+reload() { timeout 120 firewall-cmd --reload && timeout 30 firewall-cmd --state; }
+
+# A reload keeps some interfaces where they are and forgets others; one without a zone is in the default zone.
+place_interfaces() {
+    while IFS== read -r zone interface; do
+        [ -n "$interface" ] || continue
+        now=$(firewall-cmd --get-zone-of-interface="$interface" 2>/dev/null || true)
+        if [ "$now" = "$zone" ]; then
+            continue
+        elif [ -n "$zone" ]; then
+            firewall-cmd --zone="$zone" --change-interface="$interface" || return 1
+        else
+            firewall-cmd --zone="$now" --remove-interface="$interface" || return 1
+        fi
+    done <"$stage/$1"
+}
+
+save_rules() {
+    for family in iptables ip6tables; do
+        "$family-save" >"$stage/$family.$1" 2>/dev/null || : >"$stage/$family.$1"
+    done
+}
+
+# Print what iptables-restore needs to bring Docker's rules back that are in the first save and not in the second:
+# chains of Docker's whole, its rules in other chains at their head again, in their order.
+lost_rules() {
+    awk '
+        FNR == 1 { file++ }
+        /^\*/ { table = $0; next }
+        file == 1 { have[table, $0] = 1; next }
+        /^-A / {
+            if ($2 ~ /^DOCKER/) {
+                rules[table, $2] = rules[table, $2] $0 "\n"
+                if (!((table, $0) in have)) lost[table, $2] = 1
+                if (!((table, $2) in seen)) { seen[table, $2] = 1; chains[table] = chains[table] " " $2 }
+            } else if ($2 ~ /^(PRE|POST)ROUTING$|^(IN|OUT)PUT$|^FORWARD$/ && $0 ~ /DOCKER|docker0|br-[0-9a-f]/ && !((table, $0) in have)) {
+                line = $0; sub(/^-A [^ ]+/, "-I " $2 " 1", line); heads[table] = line "\n" heads[table]
+            }
+        }
+        /^:DOCKER/ {
+            name = substr($1, 2); tables[table] = 1
+            if (!((table, name) in seen)) { seen[table, name] = 1; chains[table] = chains[table] " " name }
+            have_chain = 0; for (key in have) { split(key, at, SUBSEP); if (at[1] == table && index(at[2], ":" name " ") == 1) have_chain = 1 }
+            if (!have_chain) lost[table, name] = 1
+        }
+        END {
+            for (table in tables) {
+                text = ""; body = ""
+                count = split(chains[table], names, " ")
+                for (i = 1; i <= count; i++) if ((table, names[i]) in lost) {
+                    text = text ":" names[i] " - [0:0]\n"; body = body rules[table, names[i]]
+                }
+                if (text body heads[table] != "") printf "%s\n%s%s%sCOMMIT\n", table, text, body, heads[table]
+            }
+        }' "$stage/$1.after" "$stage/$1.before"
+}
+
+# dockerd adds its rules again when it hears of a reload, if firewalld ran before it did; what is still missing when
+# it has been at rest for three seconds, we add. (Engine 20.10 forgets DOCKER-ISOLATION-STAGE-1 and -2.)
+keep_docker() {
+    grep -q '^:DOCKER' "$stage/iptables.before" "$stage/ip6tables.before" || return 0
+    tries=0 rest=0 last=
+    while [ $tries -lt 20 ] && [ $rest -lt 3 ]; do
+        save_rules after
+        lost=$(lost_rules iptables; lost_rules ip6tables)
+        [ -n "$lost" ] || return 0
+        if [ "$lost" = "$last" ]; then rest=$((rest + 1)); else rest=0; fi
+        last=$lost
+        tries=$((tries + 1))
+        sleep 1
+    done
+    for family in iptables ip6tables; do
+        lost_rules "$family" >"$stage/$family.lost"
+        [ ! -s "$stage/$family.lost" ] || "$family-restore" -n <"$stage/$family.lost" || return 1
+        [ ! -s "$stage/$family.lost" ] || echo "Docker's rules were lost ($family) and are back" >&2
+    done
+}
+
+commit() {
+    mkdir -p -m 700 /var/lib/elforge/firewalld
+    cp "$stage/new/both" /var/lib/elforge/firewalld/owned.json
+    install_files new || return 1
+    chmod 600 /var/lib/elforge/firewalld/owned.json
+    case $enable in enable | disable) systemctl -q "$enable" firewalld || return 1 ;; esac
+}
+
+revert() {
+    install_files old
+    undone=0
+    if [ "$verb" = start ]; then
+        systemctl stop firewalld || undone=1
+    else
+        reload && place_interfaces interfaces.before || undone=1
+    fi
+    keep_docker
+    return $undone
+}

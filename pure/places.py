@@ -1,0 +1,19 @@
+"""Directories that are not for what root installs for everybody."""
+
+from __future__ import annotations
+
+import re
+
+_FOREIGN = re.compile(r"/(home|root|tmp|var/tmp|dev|proc|sys|run|etc|boot)(/|$)")
+
+
+def foreign(path: str) -> str:
+    """
+    Return what is wrong with a directory as a place for data of ours, ``""`` when nothing is.
+
+    + path: absolute and normal path of the directory
+
+    ``foreign("/home/ci/go")`` returns ``"is the system's, a user's or gone after a boot"``.
+    """
+    bad = _FOREIGN.match(path) or path.count("/") < 2
+    return "is the system's, a user's or gone after a boot" if bad else ""
