@@ -30,7 +30,9 @@ def test_group_data_holds_options_only(group):
     values: dict[str, object] = {}
     exec((ROOT / f"group_data/{group}.py").read_text(), values)
     data = {key: value for key, value in values.items() if not key.startswith("__")}
-    assert problems(group, data, models(group)) == []
+    # Which versions is for the inventory to say: the lab has others than go.dev.
+    needed = {"go_versions": ["1.27.0"]} if group == "go_hosts" else {}
+    assert problems(group, {**needed, **data}, models(group)) == []
     known = {key for model in models(group) for key in model.names()}
     assert {key for key in data if not key.startswith("_")} <= known
 
