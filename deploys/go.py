@@ -22,6 +22,7 @@ from operations.go import GO, VERSION, Artifact, Recipe, order
 from operations.script import refuse
 from operations.template import rendered
 from pure.daemon_options import grammar
+from pure.places import foreign
 
 # Unpacks, builds and tries what was downloaded, none of which is root's business.
 BUILDER, HOME = "elforge-go", "/var/lib/elforge/go"
@@ -162,6 +163,8 @@ class GoOptions(Options):
         for version in self.unsafe:
             if version not in self.versions:
                 yield f"go_unsafe: {version} is not among go_versions"
+        if wrong := foreign(self.prefix):
+            yield f"go_prefix: {self.prefix} {wrong}; try /opt/go-toolchains"
         for taken in (GO, HOME):
             if f"{self.prefix}/".startswith(f"{taken}/"):
                 yield f"go_prefix: {self.prefix} is {taken} or below it, which elforge needs for itself"

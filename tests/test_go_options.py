@@ -76,6 +76,10 @@ ONE = [
     ({"go_prefix": "/opt/go/"}, f"go_prefix: {PREFIX} (got '/opt/go/')"),
     ({"go_prefix": "/opt/$(id)"}, f"go_prefix: {PREFIX} (got '/opt/$(id)')"),
     ({"go_prefix": "/opt/a b"}, f"go_prefix: {PREFIX} (got '/opt/a b')"),
+    (
+        {"go_prefix": "/home/ci/go"},
+        "go_prefix: /home/ci/go is the system's, a user's or gone after a boot; try /opt/go-toolchains",
+    ),
     ({"go_build_memory": "4GB"}, f"go_build_memory: {MEMORY} (got '4GB')"),
     ({"go_build_memory": "0G"}, f"go_build_memory: {MEMORY} (got '0G')"),
     ({"go_build_seconds": 59}, "go_build_seconds: Input should be greater than or equal to 60 (got 59)"),
@@ -277,9 +281,6 @@ def test_a_host_that_does_not_build_itself(other):
     assert among(builder(build_host=other), method="source") == [
         f"go_build_host: build1 itself has go_build_host = {other!r}"
     ]
-
-
-# What is not refused yet, see the reasons
 
 
 @pytest.mark.parametrize("prefix", ["/opt/../etc", "/usr/local/..", "/opt/."])
