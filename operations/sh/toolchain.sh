@@ -166,6 +166,8 @@ share_policy() {
 # What every file was when it was proven, and, written last, the record by which a later run knows it.
 record() {
     rm -f "$tree"/elforge.*
+    # go.dev's archives have no directories in them: unpacked twice, these would be of two times.
+    find "$tree" -type d -exec touch -r "$tree/VERSION" {} +
     (cd "$tree" && find . -type f ! -path './elforge.*' -print0 | sort -z | xargs -0 sha256sum >elforge.sha256)
     seal=$(cd "$tree" && seal)
     printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/elforge.sha256")" "$seal" \
