@@ -8,11 +8,14 @@ from pyinfra.api import deploy
 from deploys.firewall_options import FirewallOptions
 from deploys.release import Release
 from facts.release import Machine
-from operations import firewalld, rpm, unit
+from operations import docker_user, firewalld, rpm, unit
 from pure.firewall_state import RIVALS
 
 # What a host that has no firewalld yet will get (facts.md 1.3; 2026-08).
 NEWEST = {7: "0.6.3", 8: "0.9.3", 9: "1.3.4"}
+
+# Options that ask nothing of firewalld: with these alone it need not be there.
+CONTAINERS = {"docker_allow", "docker_bridges"}
 
 
 @deploy("Firewall")
@@ -25,7 +28,13 @@ def firewall(options: FirewallOptions, release: Release, machine: Machine) -> No
     if options.conflicts == "disable":
         for rival in host.loop(RIVALS):
             unit.service(name=f"Disable {rival}", unit=rival, running=False, enabled=False)
-    firewalld.configured(name="Configure the firewall", wanted=_wanted(options, NEWEST[release.major]))
+    if options.model_fields_set - CONTAINERS:
+        firewalld.configured(name="Configure the firewall", wanted=_wanted(options, NEWEST[release.major]))
+    docker_user.allowed(
+        name="Keep the sources that may reach containers",
+        sources=options.docker_allow,
+        bridges=options.docker_bridges,
+    )
 
 
 def _wanted(options: FirewallOptions, newest: str) -> firewalld.Wanted:
@@ -42,4 +51,5 @@ def _wanted(options: FirewallOptions, newest: str) -> firewalld.Wanted:
         rivals=options.conflicts == "disable",
         newest=newest,
         seconds=options.confirm_seconds,
+        limited=options.docker_allow is not None,
     )

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from deploys.options import Options
+from deploys.docker import DockerOptions
+from deploys.options import Fleet, Options
 from operations.firewalld import DOCKERS
 from pure import firewalld_config as config
 from pure.daemon_options import grammar
@@ -51,6 +52,12 @@ def _network(text: str) -> str:
     return text
 
 
+def _some_network(text: str) -> str:
+    if ipaddress.ip_network(_network(text)).prefixlen == 0:
+        raise ValueError("is everybody; leave the option out instead")
+    return text
+
+
 def _forward(text: str) -> str:
     match = re.fullmatch(
         r"port=(?P<port>[\d-]+):proto=(?P<protocol>\w+)(?::toport=(?P<to>[\d-]+))?(?::toaddr=(?P<address>[^:].*))?",
@@ -84,6 +91,7 @@ Interface = Annotated[str, grammar(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}\+?", "the 
 Protocol = Annotated[str, grammar(r"[a-z0-9][a-z0-9-]*", "a protocol out of /etc/protocols")]
 Icmp = Annotated[str, grammar(r"[a-z][a-z0-9-]*", "one of firewall-cmd --get-icmptypes")]
 Ports = Annotated[str, AfterValidator(_ports)]
+Network = Annotated[str, AfterValidator(_some_network)]
 Source = Annotated[str, AfterValidator(_source)]
 Forward = Annotated[str, AfterValidator(_forward)]
 Rich = Annotated[str, AfterValidator(_rich)]
@@ -259,6 +267,16 @@ class FirewallOptions(Options):
         None,
         description="True closes container ports that no zone opens, where firewalld has StrictForwardPorts",
     )
+    docker_allow: list[Network] | None = Field(
+        None,
+        description="addresses and networks that may reach published container ports, by Docker's chain "
+        "DOCKER-USER; [] lets nobody in from outside of the host, None keeps no such rules",
+    )
+    docker_bridges: Annotated[list[Interface], Field(min_length=1)] = Field(
+        ["docker+", "br-+"],
+        description="the bridges that firewall_docker_allow protects, + at the end stands for anything; name "
+        "your own where a network of yours sets com.docker.network.bridge.name",
+    )
     confirm_seconds: Annotated[int, Field(ge=10, le=600)] = Field(
         60, description="seconds in which a new connection has to confirm a change, else it is taken back"
     )
@@ -281,11 +299,29 @@ class FirewallOptions(Options):
                 yield from (f"{option}: {line}" for line in _clashes(each))
         yield from self._claimed_twice("interfaces")
         yield from self._claimed_twice("sources")
+        yield from self._docker()
         zone = self.zones.get(self.default_zone or "")
         if zone and zone.state == "absent":
             yield f"firewall_default_zone: {self.default_zone} is absent by firewall_zones"
         if self.running is False and (self.unmask or self.conflicts == "disable"):
             yield "firewall_running: False has no use for firewall_unmask or firewall_conflicts = 'disable'"
+
+    def _docker(self) -> Iterator[str]:
+        networks = [str(ipaddress.ip_network(each)) for each in self.docker_allow or []]
+        for field, values in (("docker_allow", networks), ("docker_bridges", self.docker_bridges)):
+            for twice in sorted({each for each in values if values.count(each) > 1}):
+                yield f"firewall_{field}: {twice} is listed twice"
+        if "docker_bridges" in self.model_fields_set and self.docker_allow is None:
+            yield "firewall_docker_bridges: goes with firewall_docker_allow"
+
+    def among(self, host: str, fleet: Fleet) -> Iterator[str]:
+        """Yield what does not go with the options of the docker deploy."""
+        docker = fleet[host].get(DockerOptions)
+        if self.docker_allow is not None and getattr(docker, "firewall_backend", None) == "nftables":
+            yield (
+                "firewall_docker_allow: docker_firewall_backend = 'nftables' has no chain DOCKER-USER, and "
+                "nobody would be kept out"
+            )
 
     def _claimed_twice(self, field: str) -> Iterator[str]:
         owners: dict[str, str] = {}

@@ -53,6 +53,7 @@ class Wanted:
     rivals: bool = False  # whether services that own the packet filter are disabled before
     newest: str = ""  # version that a host without firewalld will get
     seconds: int = 60  # for a new connection to confirm a change
+    limited: bool = False  # whether firewall_docker_allow decides who reaches published ports
 
 
 @operation
@@ -87,7 +88,7 @@ def configured(wanted: Wanted) -> Commands:
     differs = drift(found, goal, sorted(wanted.files)) if verb == "reload" and found.version else []
     enable = _enable(wanted, found)
     noted = found.owned == record(goal.notes) or not (found.owned or goal.notes)
-    _say(found, goal, differs)
+    _say(found, goal, differs, wanted.limited)
     if not goal.files and not differs and noted and not enable and verb in ("reload", "offline"):
         host.noop("the firewall is already as declared")
         return
@@ -244,11 +245,11 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
     }
 
 
-def _say(found: Firewall, goal: Target, differs: list[str]) -> None:
+def _say(found: Firewall, goal: Target, differs: list[str], limited: bool) -> None:
     """Name what a user should know."""
     if not goal.files:
         for line in differs:
             warn(f"the firewall runs with something else than its files say: {line}")
     strict = "StrictForwardPorts=yes" in (goal.files.get(CONF) or found.conf or "")
-    for port in [] if strict else found.published:
+    for port in [] if strict or limited else found.published:
         warn(f"port {port} of a container is open to everybody, whatever the zones say")

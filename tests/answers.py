@@ -36,6 +36,9 @@ class Answers:
     flags: str = "-H fd://"
     dropins: list[str] = field(default_factory=list)
     firewall: list[str] = field(default_factory=list)  # the lines of its answer
+    docker_user: list[str] = field(
+        default_factory=lambda: ["absent", "absent", "enabled", "watching inactive", "docker inactive"]
+    )
     directories: dict[str, str] = field(default_factory=dict)  # path to "owner group mode"
     entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
     netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
@@ -58,6 +61,7 @@ class Answers:
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
             (r"restorecon -n", lambda: self.mislabelled),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
+            (r"file=/var/lib/elforge/docker-user;", lambda: self.docker_user),
             (r"VERSION}\\n' firewalld", lambda: self.firewall),
             (r"echo version \$\(rpm", self._docker),
             (r"rpm -e --test", list),

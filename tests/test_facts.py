@@ -14,6 +14,7 @@ from pyinfra_testing.facts import make_fact_tests
 
 from facts.accounts import LoginGroup, Users
 from facts.docker import DockerHost
+from facts.docker_user import DockerUser
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
 from facts.firewalld import Firewalld
@@ -36,6 +37,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Users, {"users": ["ada"]}),
     (LoginGroup, {"user": "ada"}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
+    (DockerUser, {}),
     (Firewalld, {"objects": ["zones/public"]}),
     (Paths, {"paths": ["/etc/a"]}),
     (Contents, {"paths": ["/etc/a"]}),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyinfra.api import OperationError
 
+from deploys.docker import DockerOptions
 from deploys.firewall import NEWEST, firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.options import problems
@@ -77,10 +78,25 @@ def test_nothing_declared_asks_nothing_and_does_nothing(major):
     assert (nothing.steps, nothing.asked) == ([], 0)
 
 
-def test_a_look_at_a_firewall_is_one_question():
+def test_a_look_at_a_firewall_is_one_question_and_one_for_containers():
     running = host(9, "loaded active enabled")
-    assert planned(running, zones={"public": {"services": ["ssh"]}}).asked == 1
-    assert [s.commands for s in planned(running, zones={"public": {"services": ["ssh"]}}).steps] == [[]]
+    assert planned(running, zones={"public": {"services": ["ssh"]}}).asked == 2
+    assert [s.commands for s in planned(running, zones={"public": {"services": ["ssh"]}}).steps] == [[], []]
+
+
+@pytest.mark.parametrize("major", RELEASES)
+def test_an_allow_list_for_containers_alone_needs_neither_firewalld_nor_docker(major, golden):
+    only = planned(Answers(major), docker_allow=["192.0.2.0/24", "2001:db8::/32"])
+    assert only.asked == 1
+    golden(f"el{major}/firewall_containers", text(only.steps))
+
+
+def test_nobody_would_be_kept_out_by_a_chain_that_is_not_there():
+    data = {"firewall_docker_allow": [], "docker_firewall_backend": "nftables"}
+    fleet = {"h": {each: each.of(data) for each in (FirewallOptions, DockerOptions)}}
+    (line,) = fleet["h"][FirewallOptions].among("h", fleet)
+    assert "docker_firewall_backend = 'nftables' has no chain DOCKER-USER" in line
+    assert list(FirewallOptions().among("h", fleet)) == []
 
 
 def test_el7_has_no_policies():
@@ -174,6 +190,20 @@ WRONG: list[tuple[dict[str, object], str]] = [
         {"zones": {"public": {"forward_ports": ["port=80:proto=tcp"]}}},
         "zones.public.forward_ports.0: must be port=P:proto=P:toport=P:toaddr=A; toport or toaddr may be "
         "missing (got 'port=80:proto=tcp')",
+    ),
+    (
+        {"docker_allow": ["192.0.2.1/24"]},
+        "docker_allow.0: has host bits set; the network is 192.0.2.0/24 (got '192.0.2.1/24')",
+    ),
+    (
+        {"docker_allow": ["::/0"]},
+        "docker_allow.0: is everybody; leave the option out instead (got '::/0')",
+    ),
+    ({"docker_allow": ["192.0.2.1", "192.0.2.1/32"]}, "docker_allow: 192.0.2.1/32 is listed twice"),
+    ({"docker_bridges": ["br0"]}, "docker_bridges: goes with firewall_docker_allow"),
+    (
+        {"docker_allow": [], "docker_bridges": ["br0; id"]},
+        "docker_bridges.0: must be the name of a network interface (got 'br0; id')",
     ),
     ({"confirm_seconds": 1}, "confirm_seconds: Input should be greater than or equal to 10 (got 1)"),
     (
