@@ -165,6 +165,7 @@ def selinux(options: SelinuxOptions, release: Release, machine: Machine) -> None
     """Bring SELinux's local records, labels and mode to what is declared; without any option do nothing."""
     if not options.model_fields_set:
         return
+    policy.report(name="Report what SELinux denied")
     if options.mode is not None:
         policy.mode(name="Set the mode of SELinux", mode=options.mode)
     if options.model_fields_set <= {"mode"}:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from pyinfra import host
 
+from facts.denials import Denials
 from facts.selinux import (
     CONFIG,
     Mislabelled,
@@ -25,11 +26,10 @@ from facts.selinux import (
 )
 from operations import files
 from operations.script import Commands, operation, refuse, script, unreadable, warn
+from pure.avc import GENERIC_PORTS, sentence
 
 Mode = Literal["enforcing", "permissive", "disabled"]
 
-# Types that only say "any port in this range": a record inside takes nothing from anybody.
-GENERIC = {"reserved_port_t", "hi_reserved_port_t", "unreserved_port_t", "ephemeral_port_t", "port_t"}
 _MODE = re.compile(r"^[ \t]*SELINUX=[ \t]*(\w*).*$", re.MULTILINE)
 # What a regular expression matches by itself, such as /opt/run\.sh.
 _LITERAL = re.compile(r"(?:\\[^A-Za-z0-9]|[^\\.\[\](){}*?+^$|])*")
@@ -158,6 +158,26 @@ def mode(mode: Mode) -> Commands:
         if found.kernel == "disabled" and mode == "permissive":
             yield script("enforce", "relabel")
         yield from files.put._inner(path=CONFIG, content=content)
+
+
+@operation
+def report() -> Commands:
+    """
+    Warn of what SELinux denied since elforge last changed its records, with the option that allows it.
+
+    **Example:**
+
+    .. code:: python
+
+        selinux.report(name="Report what SELinux denied")
+    """
+    found = host.get_fact(Denials)
+    if found is None:
+        unreadable("what SELinux denied")
+    for denial in found:
+        warn(sentence(denial))
+    host.noop(f"SELinux denied {len(found)} things" if found else "SELinux denied nothing")
+    yield from ()
 
 
 def with_mode(config: str, mode: str) -> str:
@@ -360,7 +380,9 @@ def port_clashes(port: Port, known: list[Port], local: Records, may_take: bool) 
             f"semanage port -d -p {each.protocol} {each.range}"
         )
     taken = [
-        each for each in [*known, *others] if each.type not in {port.type, *GENERIC} and overlap(each, port)
+        each
+        for each in [*known, *others]
+        if each.type not in {port.type, *GENERIC_PORTS} and overlap(each, port)
     ]
     if taken and not may_take and not inexact:
         owners = ", ".join(dict.fromkeys(f"{each.type} ({each.range})" for each in taken))

@@ -46,6 +46,7 @@ class Answers:
     selinux: list[str] = field(default_factory=list)  # as facts/selinux.py reads them
     policy: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
+    denials: list[str] = field(default_factory=list)
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -57,6 +58,7 @@ class Answers:
     def _table(self):
         return [
             (r"cat /etc/os-release", self._release),
+            (r"avc:", lambda: self.denials),
             (r"rules=\$\(ls /etc/selinux", lambda: self.policy),
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
             (r"restorecon -n", lambda: self.mislabelled),

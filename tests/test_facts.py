@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra_testing.facts import make_fact_tests
 
 from facts.accounts import LoginGroup, Users
+from facts.denials import Denials
 from facts.docker import DockerHost
 from facts.docker_user import DockerUser
 from facts.files import Contents, EmptyMount, Entries, Paths
@@ -37,6 +38,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Users, {"users": ["ada"]}),
     (LoginGroup, {"user": "ada"}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
+    (Denials, {}),
     (DockerUser, {}),
     (Firewalld, {"objects": ["zones/public"]}),
     (Paths, {"paths": ["/etc/a"]}),
@@ -58,7 +60,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
 ]
 MAY_BE_EMPTY = (
     *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
-    *(Toolchains, PolicyAnswers, Mislabelled),
+    *(Toolchains, PolicyAnswers, Mislabelled, Denials),
 )
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
 PORTS = base64.b64encode(b"portcon tcp").decode()
