@@ -80,8 +80,8 @@ def test_an_allowed_source_connects_and_no_other_whatever_happens_to_the_firewal
     time.sleep(8)  # for the last look of the watch
     again = pyinfra(host.name, deploy=DEPLOY, data=allow)
     assert (again.code, again.changed) == (0, set()), again.output
-    outward = "docker run --rm box /usr/bin/busybox nc -w 3"
-    assert "SSH" in root(host, f"{outward} {neighbour.address} 22 </dev/null || true")
+    outward = f"docker run --rm box /usr/bin/busybox timeout 5 /usr/bin/busybox nc {neighbour.address} 22"
+    assert "SSH" in root(host, f"{outward} </dev/null || true")
 
 
 def test_a_list_that_lets_nobody_in_and_none_at_all(pair):
