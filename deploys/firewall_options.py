@@ -265,7 +265,8 @@ class FirewallOptions(Options):
     )
     strict_forward_ports: bool | None = Field(
         None,
-        description="True closes container ports that no zone opens, where firewalld has StrictForwardPorts",
+        description="True closes published container ports but those that forward_ports lead to, where "
+        "firewalld has StrictForwardPorts; not with its iptables backend",
     )
     docker_allow: list[Network] | None = Field(
         None,
