@@ -38,7 +38,7 @@ _STOP_SECONDS = 30
 # Docker cannot keep its layers on an overlay, so these live beside it.
 _PLAIN = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
 _INOTIFY_INSTANCES = 8192
-_VM = re.compile(r"el\d+-vm(-.*)?")
+_VM = re.compile(r"vm\d+(-.*)?")
 _POWER_OFF = signal.SIGRTMIN + 4
 
 
@@ -80,7 +80,7 @@ class Host:
     boot_seconds = _BOOT_SECONDS
 
     def __new__(cls, name: str) -> "Host":
-        """A name such as el9-vm or el9-vm-a is a virtual machine; the calls are the same."""
+        """A name such as vm9 or vm9-a is a virtual machine; the calls are the same."""
         if _VM.fullmatch(name):
             from lab.vm import VirtualMachine
 

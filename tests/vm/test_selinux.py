@@ -10,7 +10,7 @@ import lab.hosts
 from lab.hosts import Host
 from tests.runner import pyinfra
 
-NAME, DEPLOY = "el9-vm-selinux", "tests/vm/deploy_selinux.py"
+NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
 RECORDS = "SELinux | Keep SELinux's records"
 WANTED = {
     "selinux_ports": {"8081/tcp": "http_port_t", "15601-15605/tcp": "http_port_t"},
