@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +10,12 @@ import pytest
 import lab.hosts
 from deploys.release import RELEASES
 from lab.hosts import Host
-from tests.figures import FIGURES
+from tests import lockout
+from tests.lockout import STATE, WAYS, root
 from tests.runner import apply, converge, pyinfra
 from tests.tree import difference, tree
 
-DEPLOY, BLIND = "tests/faults/deploy_firewall.py", "tests/lab/lockout_deploy.py"
-STATE = (
-    "firewall-cmd --list-all-zones; firewall-cmd --get-default-zone; cat /etc/firewalld/*.conf; "
-    "find /etc/firewalld -name '*.xml' | sort | xargs -r sha256sum"
-)
+DEPLOY = "tests/faults/deploy_firewall.py"
 DECLARED = {
     "firewall_zones": {
         "public": {
@@ -40,12 +36,6 @@ DECLARED = {
         "out": {"ingress_zones": ["inside"], "egress_zones": ["public"], "target": "ACCEPT"}
     },
 }
-SHUT_OUT = {
-    "the service ssh": {"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}},
-    "the default zone": {"firewall_default_zone": "drop"},
-    "the interface": {"firewall_zones": {"drop": {"interfaces": ["host0"]}}},
-    "a rich rule": {"firewall_zones": {"public": {"rich_rules": ["rule family=ipv4 priority=-9 drop"]}}},
-}
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")
@@ -54,12 +44,6 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     lab.hosts.reset([name])
     yield Host(name)
     lab.hosts.down([name])
-
-
-def root(host: Host, command: str) -> str:
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def answers(host: Host, port: int) -> bool:
@@ -96,30 +80,14 @@ def test_stopped_and_started(host):
     converge(host.name, deploy=DEPLOY, data={"firewall_running": True})
 
 
-@pytest.mark.parametrize("what", SHUT_OUT)
+@pytest.mark.parametrize("what", WAYS)
 def test_h40_the_plan_refuses_to_lock_itself_out(host, what):
-    state = root(host, STATE)
-    refused = pyinfra(host.name, deploy=DEPLOY, data=SHUT_OUT[what])
-    assert (refused.code, refused.changed) == (1, set())
-    assert "this would lock elforge out" in refused.output
-    assert root(host, STATE) == state
+    lockout.is_refused(host, what)
 
 
-@pytest.mark.parametrize("what", SHUT_OUT)
+@pytest.mark.parametrize("what", WAYS)
 def test_h40_a_host_that_is_locked_out_comes_back_by_itself(host, what):
-    state, started = root(host, STATE), time.monotonic()
-    run = pyinfra(host.name, deploy=BLIND, data={**SHUT_OUT[what], "firewall_confirm_seconds": 10})
-    took = time.monotonic() - started
-    assert (run.code, run.changed) == (1, set()), run.output
-    assert "reverted" in run.output
-    assert root(host, STATE) == state
-    assert root(
-        host, "ls /run/elforge; systemctl list-units --all 'elforge-revert*' -q --no-legend"
-    ).split() == [
-        "guard.firewalld.reverted",
-        "lock",
-    ]
-    FIGURES.append(f"{host.name}: locked out by {what}, reachable again and told so after {took:.0f} s")
+    lockout.comes_back(host, what, confirm=10)
 
 
 def test_a_published_port_outlives_ten_changes():

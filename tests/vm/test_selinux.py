@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 import lab.hosts
 from lab.hosts import Host
+from lab.inventory import GO
+from lab.mirror import golang
 from tests.runner import pyinfra
 
 NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
@@ -20,6 +23,20 @@ WANTED = {
 }
 # Which processes are ours: what an SSH session of root runs, and the domains of the tools that it calls.
 OURS = re.compile(r"avc: +denied .*scontext=\S+:(unconfined|semanage|setfiles|rpm|load_policy|init)_t:")
+
+# A Go program under httpd's domain, as a web server of one's own would be.
+WEB = """package main
+
+import ("fmt"; "net/http"; "os")
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	fmt.Println(http.ListenAndServe(":8081", nil))
+	os.Exit(1)
+}
+"""
+WEB_UNIT = "[Service]\nExecStart=/opt/app/bin/web\n"
+CONFINED = {"selinux_contexts": [{"path": "/opt/app/bin/web", "type": "httpd_exec_t"}]}
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +108,37 @@ def test_h43_the_mode_is_what_was_asked_for_at_once(host):
     assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Permissive\nSELINUX=permissive\n"
     assert apply({"selinux_mode": "enforcing"}, dry=True) == apply({"selinux_mode": "enforcing"})
     assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Enforcing\nSELINUX=enforcing\n"
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("go")
+    archive = golang.trees()["go"] / "dl" / f"go{GO}.linux-amd64.tar.gz"
+    subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
+    (folder / "web.go").write_text(WEB)
+    settings = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    build = [folder / "go/bin/go", "build", "-o", folder / "web", folder / "web.go"]
+    subprocess.run(build, env=settings, check=True)
+    return folder / "web"
+
+
+def test_a_denied_port_is_reported_with_the_option_that_allows_it(host, web):
+    with open(web, "rb") as program:
+        send = "cat >/opt/app/bin/web && chmod 755 /opt/app/bin/web"
+        subprocess.run(host.ssh_command(send, user="root"), stdin=program, check=True)
+    root(host, f"printf '{WEB_UNIT}' >/etc/systemd/system/web.service; systemctl daemon-reload")
+    apply(CONFINED)
+    root(host, "systemctl start web; sleep 3; ! systemctl is-active web >/dev/null")
+    said = pyinfra(NAME, deploy=DEPLOY, data=CONFINED)
+    fix = {"selinux_ports": {"8081/tcp": "http_port_t"}, "selinux_port_reassign": True}
+    assert (
+        "SELinux denied web (httpd_t) name_bind on tcp 8081 (transproxy_port_t): selinux_ports = "
+        '{"8081/tcp": "http_port_t"}, selinux_port_reassign = True: it is transproxy_port_t'
+    ) in said.output
+    apply({**CONFINED, **fix})
+    assert root(host, "systemctl restart web; sleep 3; curl -s http://127.0.0.1:8081/") == "hello"
+    assert "name_bind" not in pyinfra(NAME, deploy=DEPLOY, data={**CONFINED, **fix}).output
+    root(host, "systemctl stop web")
 
 
 def test_nothing_of_ours_was_denied(host):

@@ -1,0 +1,98 @@
+"""Power cuts while a run changes the host: no file is torn or empty, and one more run converges.
+
+Only a VM can tell: its page cache dies with it, a container's is the machine's.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+import lab.hosts
+from lab.hosts import Host
+from tests.figures import FIGURES
+from tests.runner import Run, pyinfra
+
+NAME = "vm9-power"
+# Two states of one host, with every kind of file in between: settings, drop-in, link, none at all.
+STATES: tuple[dict[str, Any], ...] = (
+    {"base_timezone": "UTC"},
+    {
+        "base_timezone": "Europe/Berlin",
+        "docker_debug": True,
+        "docker_log_driver": "local",
+        "docker_hosts": ["fd://", "unix:///run/docker-2.sock"],
+        "docker_proxies": {"http_proxy": "http://192.0.2.1:3128"},
+    },
+)
+# With what says when something happened left out.
+FILES = (
+    "cd / && find etc var/lib/elforge usr/local ! -path 'var/lib/elforge/backup*' ! -path 'etc/ld.so.cache' "
+    "! -path 'etc/docker/key.json' \\( -type f -exec sha256sum {} + -o -type l -printf '%l  %p\\n' \\)"
+)
+SEED = 20261121
+
+
+def run(state: dict[str, Any], **options: Any) -> Run:
+    # Emulated, everything takes a while.
+    return pyinfra(NAME, data=state, **options)
+
+
+def files(host: Host) -> dict[str, str]:
+    """Return the digest of every file, and the target of every link, by path."""
+    done = host.ssh(FILES, user="root")
+    assert done.returncode == 0, done.stderr
+    return {path: digest for digest, path in (line.split("  ", 1) for line in done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    lab.hosts.reset([NAME])
+    yield Host(NAME)
+    lab.hosts.down([NAME])
+
+
+def cut(host: Host, state: dict[str, Any], seconds: float) -> None:
+    """Start a run, and cut the host's power after so many seconds of it."""
+    with ThreadPoolExecutor(1) as pool:
+        # The control process knows nothing of it, and is ended a moment later.
+        dying = pool.submit(run, state, seconds=int(seconds) + 3)
+        time.sleep(seconds)
+        host.crash()
+        with suppress(subprocess.TimeoutExpired):
+            dying.result()
+    host.up()
+
+
+def test_power_cuts_tear_no_file_and_the_next_run_converges(host, request):
+    cuts = request.config.getoption("--power-cuts")
+    moments = random.Random(SEED)
+    known, seconds = [], 0.0
+    for state in (*STATES, STATES[0]):
+        started = time.monotonic()
+        done = run(state)
+        seconds = time.monotonic() - started
+        assert done.code == 0, done.output
+        known.append(files(host))
+    one, other, _ = known
+    assert known[2] == one
+    assert len({path for path in one | other if one.get(path) != other.get(path)}) > 3
+    for number in range(1, cuts + 1):
+        moment = moments.uniform(0, seconds)
+        cut(host, STATES[number % 2], moment)
+        # What only one of the states has is there or is not, and what is on its way has another name.
+        left = {path: digest for path, digest in files(host).items() if path in one and path in other}
+        assert left == {path: found for path, found in left.items() if found in (one[path], other[path])}
+        again = run(STATES[number % 2])
+        assert again.code == 0, (moment, again.output)
+        assert files(host) == known[number % 2], moment
+        last = run(STATES[number % 2])
+        assert (last.code, last.changed) == (0, set()), (moment, last.output)
+    FIGURES.append(f"{NAME}: power cuts converged {cuts}/{cuts}")
