@@ -89,7 +89,7 @@ class Host:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.release = of_host(name)
+        self.release = of_host(re.sub("^vm", "el", name))
         self.folder = state_dir() / "hosts" / name
 
     @property

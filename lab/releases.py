@@ -77,11 +77,11 @@ RELEASES = {
 
 DEFAULT_HOSTS = tuple(f"el{major}" for major in RELEASES)
 
-_NAME = re.compile(r"(?:el|vm)(\d+)(-[a-z0-9][a-z0-9-]{0,40})?")
+_NAME = re.compile(r"el(\d+)(-[a-z0-9][a-z0-9-]{0,40})?")
 
 
 def of_host(name: str) -> Release:
-    """Return the release a host name asks for; ``el9``, ``el9-anything`` and ``vm9`` are EL 9."""
+    """Return the release a host name asks for; ``el9`` and ``el9-anything`` are EL 9."""
     match = _NAME.fullmatch(name)
     if not match or int(match[1]) not in RELEASES:
         allowed = ", ".join(DEFAULT_HOSTS)

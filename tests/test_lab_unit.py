@@ -18,7 +18,7 @@ def test_name_says_release(name: str, major: int) -> None:
     assert releases.of_host(name).major == major
 
 
-@pytest.mark.parametrize("name", ["el6", "el10", "el9a", "el9-", "el9-A", "vm6", "el9-a/../b", "", "-el9"])
+@pytest.mark.parametrize("name", ["el6", "el10", "el9a", "el9-", "el9-A", "9", "el9-a/../b", "", "-el9"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(LabError, match="is not a lab host: use el7, el8, el9"):
         releases.of_host(name)
