@@ -9,5 +9,20 @@ from lab.inventory import connection, docker, go
 
 lab_hosts = [connection(name) for name in ("el7", "el8", "el9")]
 
+# What all of these let in, and what SELinux takes it for.
+web_hosts = (
+    lab_hosts,
+    {
+        "firewall_services": {"shop": {"ports": ["18080-18089/tcp"]}},
+        "firewall_zones": {
+            "public": {
+                "services": ["shop"],
+                "ports": ["9100/tcp"],
+                "rich_rules": ["rule family=ipv4 source address=192.0.2.0/24 service name=http accept"],
+            }
+        },
+        "selinux_ports": {"18080-18089/tcp": "http_port_t"},
+    },
+)
 docker_hosts = (lab_hosts, docker())
 go_hosts = (lab_hosts, {**go(), "go_versions": ["1.27.3"]})
