@@ -67,6 +67,6 @@ clean: ## Stop the lab and remove what make has made here; images and mirror sta
 system:
 	@tools/system.sh
 
-$(VENV)/done: requirements.lock tools/venv.sh
+$(VENV)/done: requirements.lock pyproject.toml tools/venv.sh
 	@tools/venv.sh $(PYTHON) $(VENV)
 	@touch $@

@@ -1,5 +1,6 @@
 #!/bin/sh
-# venv.sh PYTHON DIRECTORY: a virtual environment with exactly what requirements.lock pins.
+# venv.sh PYTHON DIRECTORY: a virtual environment with exactly what requirements.lock pins, in which pyinfra finds
+# the connectors of this folder.
 set -eu
 python=$1 venv=$2
 say() { echo "$*" >&2; }
@@ -18,3 +19,4 @@ fi
 say "Installing Python packages into $venv ..."
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+"$venv/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .

@@ -1,0 +1,1 @@
+"""How commands travel to a host; see docs/connector.md."""
