@@ -1,4 +1,4 @@
-"""pyinfra's SSH connector, made quick and strict: ``@elforge/NAME`` in an inventory; see docs/connector.md."""
+"""pyinfra's SSH connector, made quick and strict: ``@elforge/NAME`` in an inventory (docs/connector.md)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ElforgeConnector(SSHConnector):
     not a fact's, an upload or a new connection ends that, for the rest of the run.
     """
 
-    data_meta = {
+    data_meta: dict[str, DataMeta] = {  # noqa: RUF012, as pyinfra has it
         **connector_data_meta,
         "ssh_strict_host_key_checking": DataMeta("SSH strict host key checking", "yes"),
     }
@@ -138,7 +138,8 @@ class ElforgeConnector(SSHConnector):
     @property
     def _transport(self) -> Transport:
         assert self.client is not None, "not connected"
-        transport: Transport = self.client.get_transport()
+        transport = self.client.get_transport()
+        assert transport is not None, "not connected"
         return transport
 
     @cached_property
@@ -173,15 +174,16 @@ class ElforgeConnector(SSHConnector):
     def _ask(self, asked: list[Question]) -> None:
         """Ask all of them in one exec. What is no success will be asked again, by itself."""
         started = time.time()
+        command, data = questions.exec_command(questions.groups(asked), self._wrapped)
         try:
-            answers = questions.answers(self._exec(*questions.exec_command(questions.groups(asked), self._wrapped)))
+            answers = questions.answers(self._exec(command, data))
         except (Malformed, SSHException, OSError, EOFError) as error:
             logger.debug(f"[{self.host.name}] is asked one by one: {error!r}")
             answers = {}
-        if 0 not in answers:
-            # What it waits for on the host is still to come, so the others were asked too early.
+        if len(answers) < len(asked):
             self._memory.give_up()
-            return
+        if 0 not in answers:
+            return  # what it waits for on the host is still to come, so the others were asked too early
         for number, question in enumerate(asked):
             if number in answers and (output := _output(answers[number])):
                 self._memory.remember(question, output, started)
@@ -225,7 +227,7 @@ def _is_fact(frame: FrameType | None) -> bool:
 
 
 def _output(answer: Answer) -> CommandOutput | None:
-    """Return a success as pyinfra reads it; None when it is none, or when pyinfra would stumble over a byte."""
+    """Return a success as pyinfra reads it, None for a failure and for bytes that pyinfra stumbles over."""
     if answer.code:
         return None
     try:

@@ -1,6 +1,6 @@
 """What a host was asked in the runs before, kept in the user's cache directory; safe to delete.
 
-A lesson saves time and decides nothing: a question in it that nobody asks any more costs a moment on the host.
+A lesson saves time and decides nothing: a question that nobody asks any more costs a moment on the host.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def of_kin(place: Path, kin: str) -> Lesson | None:
 
 
 def learned(before: Lesson | None, asked: Iterable[Question], kin: str) -> Lesson:
-    """Return the lesson after a run: what was asked, then what was asked lately; nothing that may be secret."""
+    """Return the lesson after a run: what was asked, then what was asked lately; no secrets."""
     kept = {each: 0 for each in asked if not _LOGIN.search(each.command)}
     older = before.questions if before else {}
     idle = {each: runs + 1 for each, runs in older.items() if each not in kept and runs < IDLE_RUNS}
@@ -85,7 +85,8 @@ def _read(path: Path) -> Lesson | None:
             if state.st_uid != os.geteuid() or stat.S_IMODE(state.st_mode) & 0o077:
                 return None
             content = json.load(file)
-        rows = {Question(command, tuple(sorted(who.items()))): int(n) for command, who, n in content["questions"]}
-        return Lesson(str(content["kin"]), rows)
+        rows = content["questions"]
+        questions = {Question(command, tuple(sorted(who.items()))): int(idle) for command, who, idle in rows}
+        return Lesson(str(content["kin"]), questions)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -31,8 +31,7 @@ class Memory:
     def answer(self, question: Question) -> CommandOutput | None:
         """Return what is known, None for what has to be asked."""
         self._asked[question] = None
-        at, output = self._answers.get(question, (0.0, None))
-        return output if _fresh(at) else None
+        return self._known(question)
 
     def along(self, question: Question) -> list[Question]:
         """Return what to ask together with a question that has no answer; nothing while a batch is fresh."""
@@ -41,13 +40,13 @@ class Memory:
         if self._lesson is None and self._kin:
             self._lesson = lessons.of_kin(self._place, self._kin)
         known = {**(self._lesson.questions if self._lesson else {}), **self._asked}
-        along = [each for each in known if each != question and not _fresh(self._answers.get(each, (0.0,))[0])]
+        along = [each for each in known if each != question and self._known(each) is None]
         if along:
             self._batch_at = time.time()
         return along
 
     def give_up(self) -> None:
-        """Ask one by one from now on, and forget what only an earlier run has asked: that may be in the way."""
+        """Ask one by one from now on, and forget what only earlier runs have asked: it may be in the way."""
         self._one_by_one, self._lesson = True, None
 
     def remember(self, question: Question, output: CommandOutput, at: float) -> None:
@@ -60,6 +59,10 @@ class Memory:
         lesson = lessons.learned(self._lesson, self._asked, self._kin)
         if self._asked and lesson != self._lesson:
             lessons.save(self._place, self._host, lesson)
+
+    def _known(self, question: Question) -> CommandOutput | None:
+        at, output = self._answers.get(question, (0.0, None))
+        return output if _fresh(at) else None
 
 
 def _fresh(at: float) -> bool:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 # Who asks and where: what changes the answer of a command, and is no secret.
 WHO = frozenset(
-    ("_sudo", "_sudo_user", "_use_sudo_login", "_preserve_sudo_env", "_shell_executable", "_chdir")
-    + ("_su_user", "_use_su_login", "_preserve_su_env", "_su_shell")
-    + ("_doas", "_doas_user", "_dzdo", "_dzdo_user")
+    {
+        *("_sudo", "_sudo_user", "_use_sudo_login", "_preserve_sudo_env", "_shell_executable", "_chdir"),
+        *("_su_user", "_use_su_login", "_preserve_su_env", "_su_shell"),
+        *("_doas", "_doas_user", "_dzdo", "_dzdo_user"),
+    }
 )
 # What does not concern a fact: it is asked once, and needs no file of its own on the host.
 NO_MATTER = frozenset(("_retries", "_retry_delay", "_retry_until", "_temp_dir"))

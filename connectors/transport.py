@@ -50,7 +50,7 @@ def watch(transport: Transport, name: str) -> None:
 
 
 def peer(transport: Transport) -> str:
-    """Return where a connection goes: the same for two names of one machine; a jump host stands for all behind it."""
+    """Return where a connection goes, the same for two names of one machine; a jump host is all behind it."""
     try:
         return str(transport.getpeername()[:2])
     except (AttributeError, OSError):
