@@ -9,16 +9,14 @@ group_data/all.py; options are single keys, so each level says only what differs
 
 docker_hosts = (
     [
-        # A name that ssh knows is enough.
-        "build1.example.org",
+        # A name that ssh knows is enough; @elforge/ is the way to reach it (docs/connector.md).
+        "@elforge/build1.example.org",
         (
-            "build2.example.org",
+            "@elforge/build2.example.org",
             {
                 "ssh_user": "ops",  # who logs in; becomes root by sudo (group_data/all.py: _sudo = True)
                 "ssh_port": 22,
                 # "ssh_key": "/home/ops/.ssh/id_ed25519",  # has to exist; left out, ssh's own keys and agent
-                # Refuse a host whose key is not known yet, rather than trust it at first sight.
-                "ssh_strict_host_key_checking": "yes",
                 "docker_version": "26.1.4",  # this host alone is pinned
             },
         ),
@@ -45,7 +43,7 @@ docker_hosts = (
 )
 
 go_hosts = (
-    ["build1.example.org", "build3.example.org"],
+    ["@elforge/build1.example.org", "@elforge/build3.example.org"],
     {
         # --- go: toolchains, side by side
         "go_versions": ["1.27.0", "1.26.7"],  # the newest is the default; go_default names another one

@@ -1,5 +1,6 @@
 """How pyinfra reaches a lab host, and where it finds what a real host gets from the Internet."""
 
+import os
 from typing import Any
 
 from lab import keys, mirror
@@ -7,6 +8,8 @@ from lab.hosts import DEFAULT_USER, Host
 from lab.mirror import golang
 from lab.system import known_hosts
 
+# "ssh" for pyinfra's own connector: everything has to work with that, too.
+CONNECTOR = os.environ.get("ELFORGE_LAB_CONNECTOR", "elforge")
 # The newest binary on the lab's mirror.
 GO = "1.27.3"
 
@@ -21,7 +24,7 @@ def connection(name: str, *, user: str = DEFAULT_USER) -> tuple[str, dict[str, A
     ``docker_hosts = [connection("el9")]``
     """
     host = Host(name)
-    return name, {
+    return name if CONNECTOR == "ssh" else f"@{CONNECTOR}/{name}", {
         "ssh_hostname": host.address,
         "ssh_port": host.port,
         "ssh_user": user,

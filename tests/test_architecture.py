@@ -101,6 +101,7 @@ def imported(path: Path) -> set[str]:
         ("operations", {"deploys"}),
         ("facts", {"deploys", "operations"}),
         ("pure", {"deploys", "operations", "facts", "pyinfra"}),
+        ("connectors", {"deploys", "operations", "facts", "lab"}),
     ],
 )
 def test_no_layer_knows_one_above_it(layer, above):
@@ -238,7 +239,7 @@ def length(function: ast.FunctionDef) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", modules("deploys", "facts", "operations", "pure", "lab", "tests", "tools"), ids=name
+    "path", modules("connectors", "deploys", "facts", "operations", "pure", "lab", "tests", "tools"), ids=name
 )
 def test_functions_are_short(path):
     functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)

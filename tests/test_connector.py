@@ -20,6 +20,8 @@ from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.host import Host
+from pyinfra.context import ctx_state
+from pyinfra_cli.inventory import make_inventory
 
 from connectors import memory
 from tests.ssh_server import SshServer
@@ -329,8 +331,17 @@ def test_the_project_s_known_hosts_counts_where_there_is_one(server):
     connect(server, data)
 
 
-def test_a_host_is_called_by_its_name(server):
-    assert [host.name for host in Run(server, "h1", "h2").hosts()] == ["h1", "h2"]
+def test_a_host_is_called_by_its_name(tmp_path):
+    """--limit, go_build_host and the options of hosts know it by that."""
+    path = tmp_path / "inventory.py"
+    path.write_text('web = (["@elforge/h1", ("@elforge/h2", {"x": 1})], {"y": 2})\ndb = ["@elforge/h2"]\n')
+    with ctx_state.use(State()):
+        inventory = make_inventory(str(path), cwd=str(tmp_path))
+    hosts = {host.name: sorted({*host.groups} - {"inventory"}) for host in inventory}
+    assert hosts == {"h1": ["web"], "h2": ["db", "web"]}
+    assert (inventory.get_host("h2").data.x, inventory.get_host("h2").data.y) == (1, 2)
+    assert [host.name for host in inventory.get_group("db")] == ["h2"]
+    assert inventory.get_host("h1").data.ssh_hostname == "h1"
 
 
 def test_a_lost_connection_is_one_line(learned, caplog):

@@ -20,6 +20,7 @@ from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory
 from testinfra.host import Host
 
+from connectors.elforge import KNOWN_HOSTS
 from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
 from deploys.go import GoOptions
@@ -53,6 +54,8 @@ def host(target: PyinfraHost) -> Host:
     data = target.data.dict()
     if target.name == "@local":
         return testinfra.get_host("local://", sudo=bool(data.get("_sudo")))
+    if Path(KNOWN_HOSTS).exists():
+        data.setdefault("ssh_known_hosts_file", KNOWN_HOSTS)
     words = [f"-o {option}={shlex.quote(data[key])}" for key, option in SSH_OPTIONS.items() if data.get(key)]
     return testinfra.get_host(
         f"ssh://{data.get('ssh_hostname', target.name)}",

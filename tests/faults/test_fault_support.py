@@ -12,7 +12,7 @@ from tests.figures import FIGURES
 from tests.runner import pyinfra
 from tests.tree import difference, tree
 
-COUNTING = ("tests/faults/count.py",)
+COUNTING = ("tests/count.py",)
 STRANGERS = {
     "debian": ("debian", "12", "Debian GNU/Linux 12 (bookworm)"),
     "el6": ("centos", "6", "CentOS 6.10"),
