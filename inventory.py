@@ -1,6 +1,6 @@
 """The hosts, in groups by purpose. As shipped these are the lab's: put your own in their place.
 
-A host is its name behind @elforge/, the way to reach it (docs/connector.md), or that with settings of its own:
+A host is its name behind @elforge/, how to reach it (docs/connector.md), or that with settings of its own:
 ("@elforge/build1.example.org", {"ssh_user": "ops"}). Everywhere else it goes by its name alone.
 A group is its hosts, or its hosts with settings of its own; those of its file in group_data/ go before them.
 inventories/example.py shows the common ones.

@@ -62,6 +62,7 @@ class ElforgeConnector(SSHConnector):
         super().__init__(state, host)
         self._asking = RLock()
         self._peer = ""
+        self._executing = False
 
     @staticmethod
     def make_names_data(name: str | None) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -162,14 +163,20 @@ class ElforgeConnector(SSHConnector):
         return None if prompted else questions.question(command, arguments)
 
     def _answer(self, question: Question) -> CommandOutput | None:
+        if self.state.is_executing and self.state.check_for_changes and not self._executing:
+            # Somebody has read the plan meanwhile, for who knows how long. With -y there was none.
+            self._executing = True
+            self._memory.forget()
         output = self._memory.answer(question)
-        changed = _changed.setdefault(self.state, set())
-        if self._peer in changed:
-            return None
-        if output is None and (along := self._memory.along(question)):
+        if output is None and not self._has_changed() and (along := self._memory.along(question)):
             self._ask([question, *along])
             output = self._memory.answer(question)
-        return None if self._peer in changed else output
+        return None if self._has_changed() else output
+
+    def _has_changed(self) -> bool:
+        """Operations may have ways of their own, such as a function that starts ssh or rsync."""
+        done = (each.operation_meta.executed for each in self.state.ops[self.host].values())
+        return self._peer in _changed.setdefault(self.state, set()) or any(done)
 
     def _ask(self, asked: list[Question]) -> None:
         """Ask all of them in one exec. What is no success will be asked again, by itself."""

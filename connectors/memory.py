@@ -11,7 +11,7 @@ from pyinfra.connectors.util import CommandOutput
 from connectors import lessons
 from connectors.questions import Question
 
-# An answer is good for so long: who reads the plan for minutes gets new ones when it is carried out.
+# An answer is good for so long, whatever else a run is waiting for.
 FRESH_SECONDS = 20
 
 
@@ -44,6 +44,11 @@ class Memory:
         if along:
             self._batch_at = time.time()
         return along
+
+    def forget(self) -> None:
+        """Drop all answers; the next question is asked together with the others again."""
+        self._answers.clear()
+        self._batch_at = 0.0
 
     def give_up(self) -> None:
         """Ask one by one from now on, and forget what only earlier runs have asked: it may be in the way."""

@@ -20,7 +20,10 @@ from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.host import Host
+from pyinfra.api.operation import add_op
+from pyinfra.api.operations import run_ops
 from pyinfra.context import ctx_state
+from pyinfra.operations import python
 from pyinfra_cli.inventory import make_inventory
 
 from connectors import memory
@@ -265,6 +268,29 @@ def test_two_names_of_one_machine_are_one(learned):
     assert run.read("a", first) == run.read("a", second) == ["a"]
     run.write("a", "new\n")
     assert run.read("a", first) == run.read("a", second) == ["new"]
+
+
+def operation_by_other_means(run: Run) -> None:
+    """As python.call may do."""
+    add_op(run.state, python.call, function=lambda: (run.server.home / "a").write_text("new\n"))
+    run_ops(run.state)
+
+
+def test_after_an_operation_with_ways_of_its_own_the_host_is_asked(learned):
+    run = Run(learned)
+    assert run.read("a") == ["a"]
+    operation_by_other_means(run)
+    assert run.read("a") == ["new"]
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_plan_s_answers_do_not_carry_it_out(learned, planned):
+    run = Run(learned)
+    run.state.check_for_changes = planned
+    run.read("a")
+    run.state.is_executing = True
+    assert [run.read(name) for name in NAMES] == [["a"], ["b"], ["c"]]
+    assert run.end() == 1 + planned
 
 
 # Any order of reads, writes and new runs
