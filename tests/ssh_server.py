@@ -21,6 +21,8 @@ class SshServer(paramiko.ServerInterface):
         self.home = home
         self.execs: list[str] = []
         self.login = ""  # what the login shell does first
+        self.awake = threading.Event()  # cleared, it answers nothing any more
+        self.awake.set()
         self._transports: list[paramiko.Transport] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -53,6 +55,7 @@ class SshServer(paramiko.ServerInterface):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.awake.set()
         self._socket.close()
         self.drop()
 
@@ -73,6 +76,10 @@ class SshServer(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.OPEN_SUCCEEDED
+
+    def check_global_request(self, kind: str, msg: paramiko.Message) -> bool:
+        self.awake.wait()
+        return False
 
     def check_channel_pty_request(self, channel: paramiko.Channel, *size: Any) -> bool:
         return True

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import tempfile
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyinfra.api import Config, FactBase, Inventory, State, StringCommand
 from pyinfra.api.connect import connect_all, disconnect_all
-from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.host import Host
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
-from pyinfra.context import ctx_state
 from pyinfra.operations import python
-from pyinfra_cli.inventory import make_inventory
 
 from connectors import memory
 from tests.ssh_server import SshServer
@@ -332,52 +327,8 @@ def test_answers_are_those_of_the_moment(steps):
             run.end()
 
 
-# Connections
-
-
-def test_nothing_waits_for_nagle(server):
-    sock = Run(server).host.connector.client.get_transport().sock
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_an_unknown_host_key_is_refused(server):
-    with pytest.raises(ConnectError, match=r"its host key is not known; python -m tools\.hostkeys"):
-        connect(server, {**server.data(), "ssh_known_hosts_file": "/dev/null"})
-
-
-def test_another_host_key_is_refused(server):
-    other = server.data(paramiko.ECDSAKey.generate())
-    with pytest.raises(ConnectError, match="not the one in known_hosts"):
-        connect(server, other)
-
-
-def test_the_project_s_known_hosts_counts_where_there_is_one(server):
-    data = server.data()
-    del data["ssh_known_hosts_file"]
-    connect(server, data)
-
-
-def test_a_host_is_called_by_its_name(tmp_path):
-    """--limit, go_build_host and the options of hosts know it by that."""
-    path = tmp_path / "inventory.py"
-    path.write_text('web = (["@elforge/h1", ("@elforge/h2", {"x": 1})], {"y": 2})\ndb = ["@elforge/h2"]\n')
-    with ctx_state.use(State()):
-        inventory = make_inventory(str(path), cwd=str(tmp_path))
-    hosts = {host.name: sorted({*host.groups} - {"inventory"}) for host in inventory}
-    assert hosts == {"h1": ["web"], "h2": ["db", "web"]}
-    assert (inventory.get_host("h2").data.x, inventory.get_host("h2").data.y) == (1, 2)
-    assert [host.name for host in inventory.get_group("db")] == ["h2"]
-    assert inventory.get_host("h1").data.ssh_hostname == "h1"
-
-
 def test_a_lost_connection_is_one_line(learned, caplog):
     run = Run(learned)
     learned.drop()
     assert run.read("a") is None
     assert "lost" in caplog.text or "not active" in caplog.text
-
-
-def connect(server: SshServer, data: dict[str, Any]) -> None:
-    state = State(Inventory(([("@elforge/h1", data)], {})), Config())
-    state.cwd = str(server.home)
-    next(iter(state.inventory)).connect(raise_exceptions=True)
