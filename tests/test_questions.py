@@ -104,6 +104,12 @@ def test_a_command_that_hangs_is_ended_with_its_group(monkeypatch):
     assert {name for name in os.listdir("/dev/shm") if "elforge" in name} <= before
 
 
+def test_while_the_first_question_waits_no_other_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(questions, "SECONDS", 1)
+    assert run(asked("sleep 77.7", f"touch {tmp_path}/other"))[0] == {}
+    assert not (tmp_path / "other").exists()
+
+
 def test_groups_are_by_who_asks():
     root, ada = {"_sudo": True}, {"_sudo": True, "_sudo_user": "ada"}
     who = [
