@@ -47,6 +47,9 @@ test-vm: $(VENV)/done system ## SELinux enforcing, in a VM without KVM; needs qe
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
 	$(BIN)/python -m tools.real $(INVENTORY)
 
+bench: $(VENV)/done system ## What a second run costs, in turns with others; writes bench/results.md
+	$(BIN)/python -m bench
+
 lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
