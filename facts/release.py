@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,11 @@ from facts.frame import framed, unframed
 WRITTEN = ("/etc", "/usr", "/var")
 # What every command of ours holds while it works (operations/sh/common.sh).
 LOCK = "/run/elforge/lock"
+# The last command of a run that was killed may still be at it, half-way through a transaction.
+_AS_ROOT = (
+    f"if test -e {LOCK}; then flock -s -w 600 {LOCK} true || echo BUSY={LOCK}; fi"
+    f"; for tree in {' '.join(WRITTEN)}; do test -w $tree || echo READONLY=$tree; done"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,6 @@ class ElRelease(FactBase[Machine]):
     """
 
     def command(self) -> str:
-        writable = " ".join(WRITTEN)
         return framed(
             "cat /etc/os-release 2>/dev/null"
             "; echo ARCH=$(uname -m)"
@@ -60,9 +65,8 @@ class ElRelease(FactBase[Machine]):
             "; echo SHELL=$SHELL"
             "; if test $(id -u) = 0; then sudo=; else sudo='sudo -n'; fi"
             "; echo ROOT=$($sudo true 2>&1 && echo ok)"
-            # The last command of a run that was killed may still be at it, half-way through a transaction.
-            f"; if $sudo test -e {LOCK}; then $sudo flock -s -w 600 {LOCK} true || echo BUSY={LOCK}; fi"
-            f"; for tree in {writable}; do $sudo test -w $tree 2>/dev/null || echo READONLY=$tree; done"
+            # Each sudo takes 10 ms.
+            f"; $sudo sh -c {shlex.quote(_AS_ROOT)}"
         )
 
     def process(self, output: list[str]) -> Machine:
