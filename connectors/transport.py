@@ -10,7 +10,7 @@ from paramiko import Channel, SSHException, Transport
 from pyinfra import logger
 
 # A question to the peer each so many seconds; how long it may take to answer it.
-INTERVAL, PATIENCE = 15, 45
+INTERVAL, PATIENCE = 15, 60
 
 
 def prompt(sock: Any, **arguments: Any) -> Transport:
