@@ -101,7 +101,7 @@ def configured(wanted: Wanted) -> Commands:
     steps = snippet("firewalld_steps")
     yield script("firewalld", steps, *words, content=content, progress=True)
     if guarded:
-        yield confirmed("firewalld", seconds)
+        yield confirmed("firewalld", seconds, sha256(content))
 
 
 def _state(wanted: Wanted) -> Firewall:
@@ -208,13 +208,25 @@ def _enable(wanted: Wanted, found: Firewall) -> str:
 
 def _shut_out(found: Firewall, goal: Target) -> str:
     # What comes with the package is not there to be looked at yet; it is when the change is made.
-    for session in found.sessions if found.version else []:
+    for session in _sessions(found) if found.version else []:
         if why := lockout(goal.documents, goal.default_zone, session, found.ssh_services):
             return (
                 f"this would lock elforge out: its SSH connection comes from {session.peer} to port "
                 f"{session.port} by {session.interface or 'an unknown interface'}, and {why}"
             )
     return ""
+
+
+def _sessions(found: Firewall) -> list[Session]:
+    """
+    Return the sessions, with no zone where their interface is in the default one.
+
+    NetworkManager puts an interface of no zone into the default zone by its name, and moves it along with the
+    next reload (firewalld 0.6 to 2.3, fw.py).
+    """
+    return [
+        replace(each, zone="") if each.zone == found.default_zone else each for each in found.sessions
+    ]
 
 
 def _payload(found: Firewall, goal: Target) -> str:
@@ -232,7 +244,7 @@ def _places(found: Firewall, before: Mapping[str, Document], goal: Target) -> li
     was, to_be = _interfaces(before), _interfaces(goal.documents)
     gone = {interface: "" for interface in was if interface not in to_be}
     # A reload may forget where somebody has put the interface that we come in by.
-    ours = {each.interface: each.zone for each in found.sessions if each.zone}
+    ours = {each.interface: each.zone for each in _sessions(found) if each.zone}
     return [f"{zone}={interface}" for interface, zone in sorted({**ours, **gone, **to_be}.items())]
 
 

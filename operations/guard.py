@@ -49,16 +49,17 @@ class Confirmation(Script):
                 _close(connector)
 
 
-def confirmed(name: str, seconds: int) -> Confirmation:
+def confirmed(name: str, seconds: int, change: str) -> Confirmation:
     """
     Return the command that makes the change lasting which ``name``'s guard watches.
 
     + name: of the guard, as the script armed it
     + seconds: that the guard's timer runs
+    + change: which one, as the script told the guard
 
-    ``yield script("firewalld", ...); yield confirmed("firewalld", 60)``
+    ``yield script("firewalld", ...); yield confirmed("firewalld", 60, digest)``
     """
-    plain = script("confirm", name)
+    plain = script("confirm", name, change)
     command = Confirmation(plain.name, plain.args, None, GRACE + seconds, progress=False)
     command.limit = seconds
     return command

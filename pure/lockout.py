@@ -64,7 +64,8 @@ class _Look:
         for name, zone in zones.items():
             if any(e.tag == "interface" and e.get("name") == interface for e in _elements(zone)):
                 return [name]
-        return [self.session.zone or default]
+        # Where the daemon has it now, and where no file names it, after the next boot.
+        return list(dict.fromkeys([self.session.zone or default, default]))
 
     def verdict(self, zone: Document) -> str:
         """Return why a zone does not let the session in, or ``""``."""

@@ -8,7 +8,7 @@
 steps=$1 verb=$2 seconds=$3 enable=$4 sha=$5
 shift 5
 stage=$GUARD/firewalld
-disarm firewalld
+undo firewalld
 rm -rf "$stage"
 mkdir -p "$stage/new" "$stage/old"
 base64 -d >"$stage/payload" 2>/dev/null || true
@@ -63,17 +63,24 @@ reload)
         [ -z "$interface" ] || echo "$(firewall-cmd --get-zone-of-interface="$interface" 2>/dev/null)=$interface"
     done <"$stage/interfaces" >"$stage/interfaces.before"
     ;;
-start) [ "$enable" != unmask ] || { systemctl -q unmask firewalld && enable=enable && echo "verb=start enable=enable" >"$stage/how"; } ;;
+# Not for the next boot: only a commit enables it.
+start) [ "$enable" != unmask ] || { systemctl -q unmask firewalld && systemctl -q disable firewalld; } ;;
 esac
-save_rules before
+save_rules before || die "iptables-save fails, so that Docker's rules could not be told from before; nothing was changed"
+# What waits for a confirmation is the daemon's alone: a boot brings the old files.
+tried() { [ "$seconds" = 0 ] || install_files old; }
 apply() {
     case $verb in
-    reload) install_files new && reload && place_interfaces interfaces ;;
-    start) install_files new && forgive firewalld && timeout 120 systemctl start firewalld && timeout 30 firewall-cmd --state ;;
+    reload) install_files new && reload && tried && place_interfaces interfaces ;;
+    start)
+        install_files new && forgive firewalld && timeout 120 systemctl start firewalld && timeout 30 firewall-cmd --state &&
+            tried
+        ;;
     stop) timeout 120 systemctl stop firewalld ;;
     esac && keep_docker
 }
-[ "$seconds" = 0 ] || arm firewalld "$seconds"
+[ "$seconds" != 0 ] || claim_both
+[ "$seconds" = 0 ] || arm firewalld "$seconds" "$sha"
 if [ "$verb" != offline ] && ! said=$(apply 2>&1 9>&-); then
     say "firewalld did not take its new configuration: $said"
     [ "$seconds" = 0 ] || claim firewalld failed || die "reverted: the host is as it was before"
@@ -87,5 +94,5 @@ if [ "$seconds" = 0 ]; then
     commit 9>&-
     rm -rf "$stage"
 else
-    install_files old
+    made firewalld "$seconds"
 fi

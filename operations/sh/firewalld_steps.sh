@@ -37,7 +37,8 @@ place_interfaces() {
 
 save_rules() {
     for family in iptables ip6tables; do
-        "$family-save" >"$stage/$family.$1" 2>/dev/null || : >"$stage/$family.$1"
+        command -v "$family-save" >/dev/null || { : >"$stage/$family.$1" && continue; }
+        "$family-save" >"$stage/$family.$1" || return 1
     done
 }
 
@@ -45,9 +46,8 @@ save_rules() {
 # chains of Docker's whole, its rules in other chains at their head again, in their order.
 lost_rules() {
     awk '
-        FNR == 1 { file++ }
         /^\*/ { table = $0; next }
-        file == 1 { have[table, $0] = 1; next }
+        FILENAME == ARGV[1] { have[table, $0] = 1; next }
         /^-A / {
             if ($2 ~ /^DOCKER/) {
                 rules[table, $2] = rules[table, $2] $0 "\n"
@@ -81,7 +81,7 @@ keep_docker() {
     grep -q '^:DOCKER' "$stage/iptables.before" "$stage/ip6tables.before" || return 0
     tries=0 rest=0 last=
     while [ $tries -lt 20 ] && [ $rest -lt 3 ]; do
-        save_rules after
+        save_rules after || return 1
         lost=$(lost_rules iptables; lost_rules ip6tables)
         [ -n "$lost" ] || return 0
         if [ "$lost" = "$last" ]; then rest=$((rest + 1)); else rest=0; fi
@@ -96,22 +96,38 @@ keep_docker() {
     done
 }
 
+# From now on nobody knows what is in force: what was ours, and what is to be, is ours.
+claim_both() {
+    own=/var/lib/elforge/firewalld
+    mkdir -p -m 700 "$own"
+    cp "$stage/new/both" "$own/.new" && sync "$own/.new" 2>/dev/null && mv -fT "$own/.new" "$own/owned.json"
+}
+
 commit() {
-    mkdir -p -m 700 /var/lib/elforge/firewalld
-    cp "$stage/new/both" /var/lib/elforge/firewalld/owned.json
+    claim_both || return 1
     install_files new || return 1
     chmod 600 /var/lib/elforge/firewalld/owned.json
-    case $enable in enable | disable) systemctl -q "$enable" firewalld || return 1 ;; esac
+    case $enable in
+    enable | disable) systemctl -q "$enable" firewalld || return 1 ;;
+    unmask) systemctl -q enable firewalld || return 1 ;;
+    esac
 }
 
 revert() {
-    install_files old
     undone=0
-    if [ "$verb" = start ]; then
+    install_files old || undone=1
+    case $verb in
+    start)
         systemctl stop firewalld || undone=1
-    else
-        reload && place_interfaces interfaces.before || undone=1
-    fi
-    keep_docker
+        # Its start has flushed what others had in the packet filter.
+        for family in iptables ip6tables; do
+            [ ! -s "$stage/$family.before" ] || "$family-restore" <"$stage/$family.before" || undone=1
+        done
+        [ "$enable" != unmask ] || systemctl -q mask firewalld || undone=1
+        ;;
+    stop) timeout 120 systemctl start firewalld || undone=1 ;;
+    *) reload && place_interfaces interfaces.before || undone=1 ;;
+    esac
+    keep_docker || undone=1
     return $undone
 }

@@ -7,16 +7,43 @@ GUARD=$STATE/guard
 claim() { mv "$RUN/guard.$1" "$RUN/guard.$1.$2" 2>/dev/null; }
 
 disarm() {
-    systemctl stop "elforge-revert-$1.timer" >/dev/null 2>&1 || true
-    systemctl reset-failed "elforge-revert-$1.service" >/dev/null 2>&1 || true
+    systemctl stop "elforge-revert-$1.timer" "elforge-revert-$1-late.timer" >/dev/null 2>&1 || true
+    systemctl reset-failed "elforge-revert-$1.service" "elforge-revert-$1-late.service" >/dev/null 2>&1 || true
     rm -f "$RUN/guard.$1" "$RUN/guard.$1".*
 }
 
-# arm NAME SECONDS: systemd's own accuracy is a minute.
+# undo NAME: a change that still waits, or is on its way back, is taken back before there is another one.
+undo() {
+    if claim "$1" superseded; then
+        sh "$GUARD/$1/revert" 9>&- || die "$1: an earlier change waited for its confirmation, and cannot be taken back"
+    fi
+    tries=0
+    while [ -e "$RUN/guard.$1.reverting" ] && [ $tries -lt 150 ]; do
+        sleep 1
+        tries=$((tries + 1))
+    done
+    disarm "$1"
+}
+
+# A timer's own accuracy is a minute. No variable of the shell's in here: systemd would put its own in its place.
+timer() {
+    systemd-run --quiet --unit="elforge-revert-$1$3" --on-active="$2" --timer-property=AccuracySec=1s /bin/sh -c "
+        mv $RUN/guard.$1 $RUN/guard.$1.reverting || exit 0
+        if sh $GUARD/$1/revert; then
+            mv $RUN/guard.$1.reverting $RUN/guard.$1.reverted
+        else
+            mv $RUN/guard.$1.reverting $RUN/guard.$1.failed
+        fi
+        systemctl stop elforge-revert-$1.timer elforge-revert-$1-late.timer" >/dev/null 2>&1 9>&-
+}
+
+# arm NAME SECONDS ID: before the change, for longer than it may take to make it. ID: which change that is.
 arm() {
     disarm "$1"
-    : >"$RUN/guard.$1"
-    systemd-run --quiet --unit="elforge-revert-$1" --on-active="$2" --timer-property=AccuracySec=1s \
-        /bin/sh -c "mv $RUN/guard.$1 $RUN/guard.$1.reverting && sh $GUARD/$1/revert && mv $RUN/guard.$1.reverting $RUN/guard.$1.reverted" \
-        >/dev/null 2>&1 9>&- || die "systemd-run cannot arm the timer that would undo the change; nothing was changed"
+    echo "$3" >"$RUN/guard.$1"
+    timer "$1" "$(($2 + 180))" -late ||
+        die "systemd-run cannot arm the timer that would undo the change; nothing was changed"
 }
+
+# made NAME SECONDS: from now on a new connection has SECONDS.
+made() { timer "$1" "$2" "" || say "systemd-run cannot arm the timer: in $(($2 + 180)) seconds it is undone"; }
