@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pyinfra import host
 from pyinfra.api import deploy
 
 from deploys.firewall_options import FirewallOptions
 from deploys.release import Release
 from facts.release import Machine
-from operations import docker_user, firewalld, rpm, unit
-from pure.firewall_state import RIVALS
+from operations import docker_user, firewalld
 
 # What a host that has no firewalld yet will get (facts.md 1.3; 2026-08).
 NEWEST = {7: "0.6.3", 8: "0.9.3", 9: "1.3.4"}
@@ -24,10 +22,7 @@ def firewall(options: FirewallOptions, release: Release, machine: Machine) -> No
     if not options.model_fields_set:
         return
     if options.running:
-        rpm.packages(name="Install firewalld", specs=["firewalld"], manager=release.manager)
-    if options.conflicts == "disable":
-        for rival in host.loop(RIVALS):
-            unit.service(name=f"Disable {rival}", unit=rival, running=False, enabled=False)
+        firewalld.installed(name="Install firewalld", manager=release.manager)
     if options.model_fields_set - CONTAINERS:
         firewalld.configured(name="Configure the firewall", wanted=_wanted(options, NEWEST[release.major]))
     docker_user.allowed(

@@ -19,6 +19,8 @@ from pure.daemon_options import grammar
 from pure.firewall_state import Part
 from pure.firewalld_config import item
 
+# What Docker names its own: its bridges, and the one of a swarm.
+DOCKER_INTERFACE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
 PROTOCOLS = ("tcp", "udp", "sctp", "dccp")
 
 
@@ -276,7 +278,8 @@ class FirewallOptions(Options):
     docker_bridges: Annotated[list[Interface], Field(min_length=1)] = Field(
         ["docker+", "br-+"],
         description="the bridges that firewall_docker_allow protects, + at the end stands for anything; name "
-        "your own where a network of yours sets com.docker.network.bridge.name",
+        "your own where a network of yours sets com.docker.network.bridge.name, or where a bridge br-... is "
+        "not Docker's",
     )
     confirm_seconds: Annotated[int, Field(ge=10, le=600)] = Field(
         60, description="seconds in which a new connection has to confirm a change, else it is taken back"
@@ -301,6 +304,7 @@ class FirewallOptions(Options):
         yield from self._claimed_twice("interfaces")
         yield from self._claimed_twice("sources")
         yield from self._docker()
+        yield from self._docker_interfaces()
         zone = self.zones.get(self.default_zone or "")
         if zone and zone.state == "absent":
             yield f"firewall_default_zone: {self.default_zone} is absent by firewall_zones"
@@ -314,6 +318,13 @@ class FirewallOptions(Options):
                 yield f"firewall_{field}: {twice} is listed twice"
         if "docker_bridges" in self.model_fields_set and self.docker_allow is None:
             yield "firewall_docker_bridges: goes with firewall_docker_allow"
+
+    def _docker_interfaces(self) -> Iterator[str]:
+        if self.default_zone == "docker":
+            yield "firewall_default_zone: docker is Docker's own, left to it"
+        for name, zone in self.zones.items():
+            for interface in filter(DOCKER_INTERFACE.fullmatch, zone.interfaces):
+                yield f"firewall_zones.{name}.interfaces: {interface} is Docker's own, left to it"
 
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
         """Yield what does not go with the options of the docker deploy."""

@@ -166,18 +166,22 @@ def selinux(options: SelinuxOptions, release: Release, machine: Machine) -> None
     if not options.model_fields_set:
         return
     policy.report(name="Report what SELinux denied")
-    if options.mode is not None:
-        policy.mode(name="Set the mode of SELinux", mode=options.mode)
-    if options.model_fields_set <= {"mode"}:
-        return
+    ports = {_key(ports): type_ for ports, type_ in options.ports.items()}
     if options.state == "absent":
         policy.records(name="Take back our SELinux records")
-        return
+    elif not options.model_fields_set <= {"mode"}:
+        _keep(options, ports, release)
+    # Once the records are there that services need, sshd among them.
+    if options.mode is not None:
+        policy.mode(name="Set the mode of SELinux", mode=options.mode, ports=ports)
+
+
+def _keep(options: SelinuxOptions, ports: dict[str, str], release: Release) -> None:
     rpm.packages(name="Install semanage", specs=[release.semanage], manager=release.manager)
     contexts, equivalences = placed(options)
     policy.records(
         name="Keep SELinux's records",
-        ports={_key(ports): type_ for ports, type_ in options.ports.items()},
+        ports=ports,
         booleans={name: "on" if value else "off" for name, value in options.booleans.items()},
         contexts=contexts,
         equivalences=equivalences,

@@ -9,6 +9,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
+from facts.session import SESSION
 from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
 from pure.firewalld_config import KINDS, Document, runtime
 
@@ -28,8 +29,7 @@ class Firewalld(FactBase[Firewall]):
     """
     Return the Firewall, with what the daemon has loaded of ``objects``, e.g. ``["zones/public"]``.
 
-    One exec. The daemon is asked by busctl, 10 ms a call; each start of firewall-cmd takes 250 ms. The
-    session is found in the environment of our own ancestors, since sudo drops SSH_CONNECTION.
+    One exec. The daemon is asked by busctl, 10 ms a call; each start of firewall-cmd takes 250 ms.
     """
 
     def command(self, objects: list[str]) -> str:
@@ -43,11 +43,7 @@ class Firewalld(FactBase[Firewall]):
             f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
             f'if test -f "$file"; then echo "file $file"; {shown("file")}; fi; done'
             f"; echo services $(ls {LIB}/services 2>/dev/null | sed 's/[.]xml$//')"
-            "; pid=$$; found=; while test ${pid:-0} -gt 1 && test -z \"$found\"; do found=$(tr '\\0' '\\n' "
-            "2>/dev/null </proc/$pid/environ | sed -n 's/^SSH_CONNECTION=//p'); "
-            "pid=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$pid/status 2>/dev/null); done"
-            "; set -- $found; peer=$1 port=$4"
-            '; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
+            f'; {SESSION}; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
             "sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
             f'; echo open $(grep -l "port=[\\"\']$port[\\"\']" {LIB}/services/*.xml 2>/dev/null | '
             "sed 's,.*/,,;s/[.]xml$//')"

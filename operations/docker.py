@@ -10,7 +10,7 @@ from facts.docker import MANAGED_JSON, DockerHost
 from facts.files import Contents, Entries
 from facts.rpm import Rpms
 from facts.unit import Loaded, UnitState
-from operations import files, rpm, unit
+from operations import files, firewalld, rpm, unit
 from operations.script import Commands, operation, refuse, unreadable, warn
 from operations.template import rendered
 from pure import daemon
@@ -204,17 +204,20 @@ def purge(path: str) -> Commands:
 @operation
 def firewall_first() -> Commands:
     """
-    Start an enabled firewalld before Docker's first start.
+    Start an enabled firewalld before Docker's first start, under the guard that every change of it has.
 
     dockerd adds its chains again after a reload of firewalld only if firewalld ran when dockerd
     started (facts.md section 4). Beside a running dockerd, firewalld is left as it is.
     """
-    firewalld = host.get_fact(UnitState, unit="firewalld.service") or unreadable("the state of firewalld")
+    if host.data.get("firewall_running") is not None:
+        host.noop("the firewall deploy decides whether firewalld runs")
+        return
+    found = host.get_fact(UnitState, unit=firewalld.UNIT) or unreadable("the state of firewalld")
     dockerd = host.get_fact(UnitState, unit=UNIT) or unreadable(f"the state of {UNIT}")
-    if firewalld.enabled == "enabled" and dockerd.active not in ("active", "reloading"):
-        yield from unit.service._inner(unit="firewalld.service", running=True, enabled=None)
+    if dockerd.active in ("active", "reloading") or found.enabled != "enabled" or found.active == "active":
+        host.noop("firewalld already runs or is not enabled, or Docker already runs")
     else:
-        host.noop("firewalld is not enabled, or Docker already runs")
+        yield from firewalld.configured._inner(wanted=firewalld.Wanted(running=True))
 
 
 def _say_what_is_left_out(wanted: Wanted, state: DockerState) -> None:

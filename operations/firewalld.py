@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyinfra import host
 
 from facts.firewalld import Firewalld
+from facts.rpm import Rpms
+from operations import rpm
 from operations.guard import confirmed
 from operations.script import Commands, operation, refuse, script, sha256, snippet, unreadable, warn
 from pure.firewall_state import (
@@ -17,11 +19,13 @@ from pure.firewall_state import (
     RIVALS,
     Firewall,
     Part,
+    Session,
     Target,
     both,
     documents,
     drift,
     record,
+    setting,
     target,
 )
 from pure.firewalld_config import Document
@@ -50,7 +54,7 @@ class Wanted:
     conf: dict[str, str] = field(default_factory=dict)  # of firewalld.conf
     running: bool | None = None  # None: as it is, but it has to run
     unmask: bool = False
-    rivals: bool = False  # whether services that own the packet filter are disabled before
+    rivals: bool = False  # whether services that own the packet filter are disabled with the same change
     newest: str = ""  # version that a host without firewalld will get
     seconds: int = 60  # for a new connection to confirm a change
     limited: bool = False  # whether firewall_docker_allow decides who reaches published ports
@@ -85,23 +89,48 @@ def configured(wanted: Wanted) -> Commands:
     except ValueError as error:
         refuse(str(error))
     verb = _verb(wanted, found)
-    differs = drift(found, goal, sorted(wanted.files)) if verb == "reload" and found.version else []
-    enable = _enable(wanted, found)
+    names = sorted(wanted.files) if verb == "reload" and found.version else []
+    differs = drift(found, goal.documents, goal.default_zone, names)
+    enable, rivals = _enable(wanted, found), _rivals(wanted, found)
     noted = found.owned == record(goal.notes) or not (found.owned or goal.notes)
-    _say(found, goal, differs, wanted.limited)
-    if not goal.files and not differs and noted and not enable and verb in ("reload", "offline"):
+    _say(found, goal, drift(found, before, setting(found.conf or "", "DefaultZone"), names), wanted.limited)
+    if not (goal.files or differs or enable or rivals) and noted and verb in ("reload", "offline"):
         host.noop("the firewall is already as declared")
         return
+    if not found.sessions and verb in ("reload", "start") and host.name != "@local":
+        warn("this change is made without a guard: by which SSH connection elforge comes in cannot be seen")
     guarded = bool(found.sessions) and verb in ("reload", "start")
     if guarded and (why := _shut_out(found, goal)):
         refuse(why)
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
-    words = (verb, str(seconds), enable or "leave", sha256(content), *_places(found, before, goal))
+    words = (verb, str(seconds), enable or "leave", rivals, sha256(content), *_places(found, before, goal))
     steps = snippet("firewalld_steps")
     yield script("firewalld", steps, *words, content=content, progress=True)
     if guarded:
         yield confirmed("firewalld", seconds, sha256(content))
+
+
+@operation
+def installed(manager: rpm.Manager) -> Commands:
+    """
+    Install firewalld, not to start at the next boot: that comes with the first change that was confirmed.
+
+    Its package enables it by itself (systemd.preset(5), 90-default.preset), with a zone that lets ssh in on
+    port 22 alone.
+
+    + manager: the release's package manager
+
+    **Example:**
+
+    .. code:: python
+
+        firewalld.installed(name="Install firewalld", manager="dnf")
+    """
+    found = host.get_fact(Rpms, queries=["firewalld"])
+    if found is not None and not found.installed:
+        yield script("preset", "firewalld.service")
+    yield from rpm.packages._inner(specs=["firewalld"], manager=manager)
 
 
 def _state(wanted: Wanted) -> Firewall:
@@ -113,11 +142,10 @@ def _refusal(wanted: Wanted, found: Firewall) -> str:
     load, active, *_ = _unit(found)
     if taken := [name for name in wanted.files if name in DOCKERS]:
         return f"{', '.join(taken)}: Docker's own, left to it"
-    if not found.version and host.state.is_executing:
-        return "firewalld is not installed"
+    if not found.version and (host.state.is_executing or not wanted.running):
+        return "firewalld is not installed; firewall_running = True installs it"
     if wanted.running is not False:
-        rivals = [unit for unit in RIVALS if _is_on(found.units.get(unit, ""))]
-        if rivals and not wanted.rivals:
+        if (rivals := _on(found)) and not wanted.rivals:
             return (
                 f"{', '.join(rivals)}: owns the packet filter as firewalld does; "
                 "firewall_conflicts = 'disable' disables it"
@@ -185,9 +213,14 @@ def _unit(found: Firewall) -> list[str]:
     return [load, active, *enabled, ""][:3]
 
 
-def _is_on(state: str) -> bool:
-    _, active, *enabled = [*state.split(), "", ""]
-    return active == "active" or enabled[0] == "enabled"
+def _on(found: Firewall) -> list[str]:
+    """Return the services that own the packet filter, or will after the next boot."""
+    states = {unit: [*found.units.get(unit, "").split(), "", "", ""][1:3] for unit in RIVALS}
+    return [unit for unit, state in states.items() if state[0] == "active" or state[1] == "enabled"]
+
+
+def _rivals(wanted: Wanted, found: Firewall) -> str:
+    return " ".join(_on(found)) if wanted.rivals and wanted.running is not False else ""
 
 
 def _verb(wanted: Wanted, found: Firewall) -> str:
@@ -224,9 +257,7 @@ def _sessions(found: Firewall) -> list[Session]:
     NetworkManager puts an interface of no zone into the default zone by its name, and moves it along with the
     next reload (firewalld 0.6 to 2.3, fw.py).
     """
-    return [
-        replace(each, zone="") if each.zone == found.default_zone else each for each in found.sessions
-    ]
+    return [replace(each, zone="") if each.zone == found.default_zone else each for each in found.sessions]
 
 
 def _payload(found: Firewall, goal: Target) -> str:
@@ -235,7 +266,7 @@ def _payload(found: Firewall, goal: Target) -> str:
     lines = []
     for path, text in files.items():
         lines.append(f"{'-' if text is None else '+'} {path}")
-        lines += [f"|{line}" for line in (text or "").splitlines()]
+        lines += [f"|{line}" for line in text.removesuffix("\n").split("\n")] if text else []
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -259,9 +290,8 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
 
 def _say(found: Firewall, goal: Target, differs: list[str], limited: bool) -> None:
     """Name what a user should know."""
-    if not goal.files:
-        for line in differs:
-            warn(f"the firewall runs with something else than its files say: {line}")
+    for line in differs:
+        warn(f"the firewall runs with something else than its files say: {line}")
     strict = "StrictForwardPorts=yes" in (goal.files.get(CONF) or found.conf or "")
     for port in [] if strict or limited else found.published:
         warn(f"port {port} of a container is open to everybody, whatever the zones say")

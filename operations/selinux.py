@@ -24,6 +24,7 @@ from facts.selinux import (
     Selinux,
     State,
 )
+from facts.session import SshPort
 from operations import files
 from operations.script import Commands, operation, refuse, script, unreadable, warn
 from pure.avc import GENERIC_PORTS, sentence
@@ -33,6 +34,8 @@ Mode = Literal["enforcing", "permissive", "disabled"]
 _MODE = re.compile(r"^[ \t]*SELINUX=[ \t]*(\w*).*$", re.MULTILINE)
 # What a regular expression matches by itself, such as /opt/run\.sh.
 _LITERAL = re.compile(r"(?:\\[^A-Za-z0-9]|[^\\.\[\](){}*?+^$|])*")
+# The type of ports that sshd may listen on.
+SSH = "ssh_port_t"
 _OFF = "SELinux is off: recorded for the day it is on"
 
 
@@ -124,11 +127,14 @@ def records(
 
 
 @operation
-def mode(mode: Mode) -> Commands:
+def mode(mode: Mode, ports: dict[str, str] | None = None) -> Commands:
     """
     Set the mode, now as far as that goes without a reboot, and for the next boot; a reboot is only asked for.
 
+    A mode in which sshd could not listen any more on the port that elforge comes in by is refused.
+
     + mode: ``enforcing``, ``permissive`` or ``disabled``
+    + ports: what the same run gives ports as types, as for ``records``
 
     **Example:**
 
@@ -148,6 +154,8 @@ def mode(mode: Mode) -> Commands:
     running = {"enforcing": "1", "permissive": "0"}.get(mode, "") if found.kernel != "disabled" else ""
     change_now = bool(running) and found.kernel != mode
     change_later = found.config is not None and content != found.config
+    if mode == "enforcing" and (change_now or change_later) and (why := _shuts_sshd_out(found, ports or {})):
+        refuse(why)
     for line in pending(found, mode):
         warn(line)
     if not (change_now or change_later):
@@ -178,6 +186,28 @@ def report() -> Commands:
         warn(sentence(denial))
     host.noop(f"SELinux denied {len(found)} things" if found else "SELinux denied nothing")
     yield from ()
+
+
+def _shuts_sshd_out(found: State, ports: Mapping[str, str]) -> str:
+    """Return why sshd would not come back on its port, or ``""``; it may always have port 22 (ssh_port_t)."""
+    session = host.get_fact(SshPort)
+    if session in (None, 0, 22):
+        return ""
+    port = Port("tcp", session, session, SSH)
+    typed = [ports_of(name, type_) for name, type_ in ports.items()]
+    if any(each.type == SSH and overlap(each, port) for each in typed):
+        return ""
+    if not found.semanage:
+        return f"sshd listens on port {session}, and without semanage nobody can tell whether SELinux lets it"
+    policy = host.get_fact(PolicyAnswers, types=[], paths=[], ports=True, booleans=False)
+    if policy is None:
+        unreadable("the SELinux policy")
+    if any(each.type == SSH and overlap(each, port) for each in policy.ports):
+        return ""
+    return (
+        f"sshd listens on port {session}, which is not {SSH}: enforcing, it could not be started again; "
+        f'selinux_ports = {{"{session}/tcp": "{SSH}"}} lets it'
+    )
 
 
 def with_mode(config: str, mode: str) -> str:
@@ -349,6 +379,8 @@ def _clashes(
     for change in changes:
         key, value, old = change
         kind, name = change.kind, change.name
+        if kind == "port" and SSH in (old, *_types(policy, name)) and value != SSH:
+            yield from _ssh_loses(name, by_policy=value is None)
         if kind == "port" and value is not None and value not in policy.unknown:
             yield from port_clashes(ports_of(name, value), policy.ports, local, reassign or key in owned)
         elif kind in ("fcontext", "equivalence") and old is not None and key not in owned:
@@ -358,6 +390,17 @@ def _clashes(
                 f"{path} is {old} by a record that is not elforge's; to drop it: "
                 f"semanage fcontext -d {flag}'{path}'"
             )
+
+
+def _types(policy: Policy, name: str) -> set[str]:
+    return {each.type for each in policy.ports if overlap(each, ports_of(name))}
+
+
+def _ssh_loses(name: str, by_policy: bool) -> Iterator[str]:
+    """Yield that sshd would lose the port that elforge comes in by; 22 it has by the policy itself."""
+    session = host.get_fact(SshPort) or 0
+    if overlap(ports_of(name), Port("tcp", session, session, SSH)) and not (by_policy and session == 22):
+        yield f"elforge comes in by port {session}: it stays {SSH}, or sshd could not be started again"
 
 
 def port_clashes(port: Port, known: list[Port], local: Records, may_take: bool) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,7 +20,8 @@ CONF = f"{ETC}/firewalld.conf"
 OWNED = "/var/lib/elforge/firewalld/owned.json"
 # Services that own the packet filter instead of firewalld.
 RIVALS = ("nftables.service", "iptables.service", "ip6tables.service")
-Note = dict[str, Any]  # what is ours in one file: items, attributes (with what they replaced), new
+# What is ours in one file: items, attributes (with what they replaced), values (that we gave those), new.
+Note = dict[str, Any]
 _CONF = "firewalld.conf"
 # What firewalld.conf(5) means when a key is missing.
 _CONF_DEFAULTS = {"DefaultZone": "public", "StrictForwardPorts": "no"}
@@ -146,7 +148,9 @@ def _merged(
     replaced: dict[str, str] = dict(note.get("attributes", {}))
     attributes = dict(was.attributes)
     for name in [name for name in replaced if name not in part.attributes]:
-        attributes[name] = replaced.pop(name)
+        before_us = replaced.pop(name)
+        if _is_ours(note, name, attributes.get(name, "")):
+            attributes[name] = before_us
     for name, value in part.attributes.items():
         replaced.setdefault(name, was.attributes.get(name, ""))
         if replaced[name] == value and name not in note.get("attributes", {}):
@@ -160,30 +164,45 @@ def _merged(
     made = new and stock is None
     if not part.present and not part.attributes and not part.absent and made and not items:
         return None, {}
-    ours: Note = {"items": sorted(added), "attributes": replaced, "new": new}
+    ours: Note = {"items": sorted(added), **_replaced(replaced, part.attributes), "new": new}
     return document, ours if added or replaced or (made and before is None) else {}
 
 
 def setting(conf: str, key: str) -> str:
     """Return what a key of firewalld.conf is set to."""
-    found = re.findall(rf"^{key}=(.*)$", conf, re.MULTILINE)
+    found = re.findall(_line(key), conf, re.MULTILINE)
     return str(found[-1]).strip() if found else _CONF_DEFAULTS[key]
+
+
+def _line(key: str) -> str:
+    return rf"^[ \t]*{key}[ \t]*=(.*)$"
+
+
+def _is_ours(note: Note, name: str, value: str) -> bool:
+    """Tell whether a value is one that we gave; somebody else's since then stays."""
+    return value in note.get("values", {}).get(name, [value])
+
+
+def _replaced(replaced: dict[str, str], given: dict[str, str]) -> Note:
+    values = {name: [given[name]] for name in replaced if name in given}
+    return {"attributes": replaced, **({"values": values} if values else {})}
 
 
 def _conf(text: str, wanted: dict[str, str], note: Note) -> tuple[str, Note]:
     """Return firewalld.conf with these settings, and what they replaced."""
     replaced: dict[str, str] = dict(note.get("attributes", {}))
-    back = {key: replaced.pop(key) for key in list(replaced) if key not in wanted}
+    gone = {key: replaced.pop(key) for key in list(replaced) if key not in wanted}
+    back = {key: value for key, value in gone.items() if _is_ours(note, key, setting(text, key))}
     for key, value in wanted.items():
         if value != setting(text, key):
             replaced.setdefault(key, setting(text, key))
     for key, value in {**back, **wanted}.items():
         if value == setting(text, key):
             continue
-        text, count = re.subn(rf"^{key}=.*$", f"{key}={value}", text, flags=re.MULTILINE)
+        text, count = re.subn(_line(key), f"{key}={value}", text, flags=re.MULTILINE)
         if not count:
-            text = f"{text}{key}={value}\n"
-    return text, {"attributes": replaced} if replaced else {}
+            text = f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{key}={value}\n"
+    return text, _replaced(replaced, wanted) if replaced else {}
 
 
 def record(notes: dict[str, Note]) -> str:
@@ -202,14 +221,22 @@ def both(before: str | None, notes: dict[str, Note]) -> str:
             "items": sorted(items),
             "attributes": {**notes[name].get("attributes", {}), **old[name].get("attributes", {})},
         }
+        given: dict[str, set[str]] = {}
+        for each in (old[name], notes[name]):
+            for key, values in each.get("values", {}).items():
+                given.setdefault(key, set()).update(values)
+        if given:
+            union[name]["values"] = {key: sorted(values) for key, values in given.items()}
     return record(union)
 
 
-def drift(firewall: Firewall, wanted: Target, names: list[str]) -> list[str]:
-    """Return in what the daemon differs from the files, as ``zones/public: + <port .../>`` lines."""
+def drift(
+    firewall: Firewall, wanted: Mapping[str, Document], default_zone: str, names: list[str]
+) -> list[str]:
+    """Return in what the daemon differs from ``wanted``, as ``zones/public: + <port .../>`` lines."""
     lines = []
     for name in names:
-        loaded, document = firewall.loaded.get(name), wanted.documents.get(name)
+        loaded, document = firewall.loaded.get(name), wanted.get(name)
         if loaded is None or document is None:
             lines += [f"{name}: {'not loaded' if document else 'still loaded'}"] if loaded != document else []
             continue
@@ -221,6 +248,6 @@ def drift(firewall: Firewall, wanted: Target, names: list[str]) -> list[str]:
         ]
         if loaded.attributes != document.attributes:
             lines.append(f"{name}: {loaded.attributes} instead of {document.attributes}")
-    if firewall.default_zone and firewall.default_zone != wanted.default_zone:
-        lines.append(f"default zone: {firewall.default_zone} instead of {wanted.default_zone}")
+    if firewall.default_zone and firewall.default_zone != default_zone:
+        lines.append(f"default zone: {firewall.default_zone} instead of {default_zone}")
     return lines

@@ -71,6 +71,8 @@ class _Look:
         """Return why a zone does not let the session in, or ``""``."""
         elements = _elements(zone)
         rules = sorted((e for e in elements if e.tag == "rule"), key=_rank)
+        if self._forwards(elements):
+            return f"forwards port {self.session.port}/tcp elsewhere"
         for rule in rules:
             action = next((e.tag for e in rule if e.tag in ("accept", "reject", "drop")), "")
             if action and self._concerns(rule):
@@ -85,12 +87,22 @@ class _Look:
         """Tell whether a policy in front of the zones turns the session away."""
         elements = _elements(policy)
         into_host = any(e.tag == "egress-zone" and e.get("name") in ("HOST", "ANY") for e in elements)
+        if into_host and self._forwards(elements):
+            return True
         first = int(policy.attributes.get("priority", "0") or 0) < 0
         shut = policy.attributes.get("target") in _SHUT or any(e.tag == "rule" for e in elements)
         if not (into_host and first and shut):
             return False
         why = self.verdict(policy)
         return bool(why) and (policy.attributes.get("target") in _SHUT or "rich rule" in why)
+
+    def _forwards(self, elements: list[Element]) -> bool:
+        """Tell whether the session's port is taken elsewhere before any zone is asked."""
+        rules = [e for e in elements if e.tag == "rule" and self._is_from_us(e)]
+        ports = [
+            e for e in (*elements, *(part for rule in rules for part in rule)) if e.tag == "forward-port"
+        ]
+        return any(e.get("protocol") == "tcp" and self._in_range(e.get("port", "")) for e in ports)
 
     def _serves(self, service: Document) -> bool:
         return any(
@@ -111,13 +123,10 @@ class _Look:
 
     def _concerns(self, rule: Element) -> bool:
         """Tell whether a rich rule is about the session; one that forwards or only masquerades is not."""
-        if rule.get("family") not in (None, f"ipv{self.peer.version}"):
+        if not self._is_from_us(rule):
             return False
-        sources = [e for e in rule if e.tag == "source"]
-        if any(e.get("mac") for e in sources):
+        if any(e.get("mac") or e.tag == "destination" for e in rule):
             return any(e.tag in ("reject", "drop") for e in rule)  # who knows
-        if sources and self._any_source(sources) == bool(sources[0].get("invert")):
-            return False
         parts = [e for e in rule if e.tag in ("service", "port", "protocol")]
         others = [
             e
@@ -125,6 +134,14 @@ class _Look:
             if e.tag in ("icmp-block", "icmp-type", "forward-port", "source-port", "masquerade")
         ]
         return not others and (not parts or any(self._lets(e) for e in parts))
+
+    def _is_from_us(self, rule: Element) -> bool:
+        if rule.get("family") not in (None, f"ipv{self.peer.version}"):
+            return False
+        sources = [e for e in rule if e.tag == "source"]
+        if not sources or any(e.get("mac") for e in sources):
+            return True
+        return self._any_source(sources) != bool(sources[0].get("invert"))
 
     def _any_source(self, elements: Iterable[Element]) -> bool:
         return any(e.tag == "source" and self._is_peer(e) for e in elements)

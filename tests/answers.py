@@ -8,8 +8,10 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from deploys.firewall import NEWEST
 from facts.frame import BEGIN, END
 from facts.go import Toolchain
+from pure.firewall_state import RIVALS
 
 OS_RELEASE = {
     7: 'NAME="CentOS Linux"\nID="centos"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"',
@@ -17,6 +19,24 @@ OS_RELEASE = {
     9: 'NAME="CentOS Stream"\nID="centos"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"',
 }
 SYSTEMD = {7: 219, 8: 239, 9: 252}
+
+
+# The public zone.
+ZONE = '<zone>\n  <short>Public</short>\n  <service name="ssh"/>\n</zone>\n'
+
+
+def firewall(major: int, state: str, rivals: str = "not-found inactive ") -> list[str]:
+    """Return what a stock firewalld says, with its unit in a state such as ``loaded inactive enabled``."""
+    found = {"firewalld.service": state, **dict.fromkeys(RIVALS, rivals)}
+    names = ("LoadState", "ActiveState", "UnitFileState")
+    lines = [f"version {NEWEST[major]}"]
+    for unit, each in found.items():
+        lines += [f"unit Id={unit}", *(f"unit {n}={v}" for n, v in zip(names, each.split(" "), strict=True))]
+    lines += [_shown("DefaultZone=public\n"), "absent"]
+    lines += ["file /usr/lib/firewalld/zones/public.xml", _shown(ZONE), "services http ssh", "open ssh"]
+    if "inactive" not in state:
+        lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
+    return [*lines, 'session 192.0.2.7 22 eth0 s ""']
 
 
 @dataclass
@@ -64,7 +84,8 @@ class Answers:
             (r"restorecon -n", lambda: self.mislabelled),
             (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
             (r"file=/var/lib/elforge/docker-user;", lambda: self.docker_user),
-            (r"VERSION}\\n' firewalld", lambda: self.firewall),
+            (r"VERSION}\\n' firewalld", lambda: self.firewall or self._stock_firewall()),
+            (r"echo \$\{port:-0\}", lambda: ["22"]),
             (r"echo version \$\(rpm", self._docker),
             (r"rpm -e --test", list),
             (r"rpm -q --qf '[^']*' (.*?) 2>&1", self._rpms),
@@ -80,6 +101,10 @@ class Answers:
             (r"id -gn -- (\S+) ", lambda user: [self.groups.get(user, "").partition(" ")[0]]),
             (r"for user in (.*?); do id -nG", self._users),
         ]
+
+    def _stock_firewall(self) -> list[str]:
+        """As the package brings it, looked at over SSH."""
+        return firewall(self.major, self.units.get("firewalld.service", "not-found inactive "))
 
     def _release(self) -> list[str]:
         host = (

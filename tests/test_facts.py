@@ -25,6 +25,7 @@ from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from facts.selinux import Mislabelled, PolicyAnswers, Selinux
+from facts.session import SshPort
 from facts.unit import Loaded, UnitState
 
 # The command is checked in one case of each fact (test_architecture.py sees to that).
@@ -55,6 +56,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Selinux, {}),
     (PolicyAnswers, {"types": ["bin_t"], "paths": ["/opt/a"], "ports": True, "booleans": True}),
     (Mislabelled, {"paths": ["/etc/a"]}),
+    (SshPort, {}),
     (UnitState, {"unit": "docker.service"}),
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
 ]

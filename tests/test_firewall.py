@@ -15,10 +15,10 @@ from deploys.options import problems
 from deploys.release import RELEASES
 from facts.release import ElRelease
 from pure.firewall_state import RIVALS
-from tests.answers import Answers, _shown
+from tests.answers import Answers
+from tests.answers import firewall as stock
 from tests.plan import Plan, plan, text
 
-STOCK = '<zone>\n  <short>Public</short>\n  <service name="ssh"/>\n</zone>\n'
 DECLARED: dict[str, Any] = {
     "running": True,
     "zones": {
@@ -35,27 +35,9 @@ DECLARED: dict[str, Any] = {
 }
 
 
-def units(state: str) -> list[str]:
-    found = {"firewalld.service": state, **dict.fromkeys(RIVALS, "not-found inactive ")}
-    names = ("LoadState", "ActiveState", "UnitFileState")
-    return [
-        line
-        for unit, each in found.items()
-        for line in (
-            f"unit Id={unit}",
-            *(f"unit {n}={v}" for n, v in zip(names, each.split(" "), strict=True)),
-        )
-    ]
-
-
 def host(major: int, state: str = "loaded inactive disabled") -> Answers:
-    lines = [f"version {NEWEST[major]}", *units(state), _shown("DefaultZone=public\n"), "absent"]
-    lines += ["file /usr/lib/firewalld/zones/public.xml", _shown(STOCK), "services http ssh", "open ssh"]
-    if "inactive" not in state:
-        lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
-    return Answers(
-        major, rpms={"firewalld": f"0 {NEWEST[major]} 1"}, firewall=[*lines, 'session 192.0.2.7 22 eth0 s ""']
-    )
+    rpms = {"firewalld": f"0 {NEWEST[major]} 1"}
+    return Answers(major, rpms=rpms, firewall=stock(major, state))
 
 
 def planned(answers: Answers, **options: object) -> Plan:
@@ -104,16 +86,23 @@ def test_el7_has_no_policies():
         planned(host(7), running=True, policies={"p": {"ingress_zones": ["ANY"], "egress_zones": ["HOST"]}})
 
 
-def test_rivals_are_disabled_before():
-    both = replace(host(9), units=dict.fromkeys(RIVALS, "loaded active enabled"))
-    steps = planned(both, running=True, conflicts="disable").steps
-    assert [step.name.split("| ")[1] for step in steps][1:4] == [f"Disable {unit}" for unit in RIVALS]
+def test_rivals_go_with_the_same_change():
+    both = replace(host(9), firewall=stock(9, "loaded inactive disabled", "loaded active enabled"))
+    with pytest.raises(OperationError, match=r"ip6tables.service: owns the packet filter"):
+        planned(both, running=True)
+    shown = text(planned(both, running=True, conflicts="disable").steps)
+    assert f"start 60 enable '{' '.join(RIVALS)}'" in shown
 
 
 WRONG: list[tuple[dict[str, object], str]] = [
     (
         {"zones": {"public": {"ports": ["0/tcp"]}}},
         "zones.public.ports.0: a port is in 1..65535 (got '0/tcp')",
+    ),
+    ({"default_zone": "docker"}, "default_zone: docker is Docker's own, left to it"),
+    (
+        {"zones": {"public": {"interfaces": ["docker0", "br-lan"]}}},
+        "zones.public.interfaces: docker0 is Docker's own, left to it",
     ),
     (
         {"zones": {"public": {"ports": ["70000/tcp"]}}},

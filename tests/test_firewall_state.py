@@ -120,14 +120,14 @@ def test_h38_a_broken_file_is_named():
 def test_h37_a_policy_is_what_it_is_without_a_word():
     goal = target(HOST, {"policies/p": Part((PORT,))}, {})
     loaded = {"policies/p": Document("policy", {"target": "CONTINUE", "priority": "-1"}, items=(PORT,))}
-    assert drift(replace(HOST, loaded=loaded), goal, ["policies/p"]) == []
+    assert drift(replace(HOST, loaded=loaded), goal.documents, goal.default_zone, ["policies/p"]) == []
 
 
 def test_h37_drift_names_what_differs():
     goal = target(HOST, {"zones/public": Part((PORT,))}, {})
     loaded = Document("zone", {"target": "DROP"}, items=(SSH, HTTP, item("interface", name="eth0")))
     host = replace(HOST, loaded={"zones/public": loaded}, default_zone="work")
-    assert drift(host, goal, ["zones/public"]) == [
+    assert drift(host, goal.documents, goal.default_zone, ["zones/public"]) == [
         f"zones/public: + {HTTP}",
         f"zones/public: - {PORT}",
         "zones/public: {'target': 'DROP'} instead of {}",
@@ -139,4 +139,27 @@ def test_no_drift_in_what_others_bind_while_it_runs():
     goal = target(HOST, {}, {})
     loaded = Document("zone", items=(SSH, item("interface", name="docker0")))
     host = replace(HOST, loaded={"zones/public": loaded}, default_zone="public")
-    assert drift(host, goal, ["zones/public"]) == []
+    assert drift(host, goal.documents, goal.default_zone, ["zones/public"]) == []
+
+
+def test_what_somebody_has_changed_since_stays():
+    ours = after(
+        HOST, {"zones/public": Part((PORT,), attributes={"target": "DROP"})}, {"DefaultZone": "home"}
+    )
+    theirs = replace(
+        ours,
+        files={**ours.files, PUBLIC: ours.files[PUBLIC].replace('target="DROP"', 'target="ACCEPT"')},
+        conf=(ours.conf or "").replace("=home", "=work"),
+    )
+    back = after(theirs, {})
+    assert parse(back.files[PUBLIC]).attributes == {"target": "ACCEPT"}
+    assert setting(back.conf or "", "DefaultZone") == "work"
+
+
+@pytest.mark.parametrize(
+    "conf", ["DefaultZone=public", "  DefaultZone = public\n", "a=b\nDefaultZone=home\n"]
+)
+def test_a_setting_is_written_in_a_line_of_its_own(conf):
+    goal = target(replace(HOST, conf=conf), {}, {"DefaultZone": "work", "StrictForwardPorts": "yes"})
+    lines = (goal.files[CONF] or "").splitlines()
+    assert lines[-2:] == ["DefaultZone=work", "StrictForwardPorts=yes"]

@@ -44,6 +44,15 @@ OPEN: list[dict[str, Document]] = [
     {"zones_public": zone(SSH, rich_rule("rule source NOT address=192.0.2.0/24 drop"))},
     {"zones_public": zone(SSH, rich_rule("rule port port=80 protocol=tcp drop"))},
     {"zones_public": zone(SSH, rich_rule("rule family=ipv6 drop"))},
+    {"zones_public": zone(SSH, item("forward-port", port="80", protocol="tcp", **{"to-port": "22"}))},
+    {
+        "zones_public": zone(
+            SSH,
+            rich_rule(
+                "rule family=ipv4 source address=198.51.100.0/24 forward-port port=22 protocol=tcp to-port=23"
+            ),
+        )
+    },
     {
         "zones_public": zone(
             rich_rule("rule priority=-5 service name=ssh accept"), rich_rule("rule family=ipv4 drop")
@@ -58,6 +67,26 @@ SHUT: list[dict[str, Document]] = [
     {"zones_public": zone(SSH), "zones_drop": zone(ETH0, target="DROP")},
     {"zones_public": zone(SSH), "zones_block": zone(item("source", address="192.0.2.0/24"))},
     {"zones_public": zone(SSH, rich_rule("rule family=ipv4 drop"))},
+    {
+        "zones_public": zone(
+            rich_rule("rule family=ipv4 destination address=10.0.0.9 service name=ssh accept")
+        )
+    },
+    {"zones_public": zone(SSH, rich_rule("rule family=ipv4 destination address=10.0.0.9 drop"))},
+    {"zones_public": zone(SSH, item("forward-port", port="20-30", protocol="tcp", **{"to-port": "2222"}))},
+    {"zones_public": zone(SSH, rich_rule("rule family=ipv4 forward-port port=22 protocol=tcp to-port=2222"))},
+    {
+        "zones_public": zone(SSH),
+        "policies_p": Document(
+            "policy",
+            {"priority": "100", "target": "CONTINUE"},
+            items=(
+                item("ingress-zone", name="ANY"),
+                item("egress-zone", name="HOST"),
+                item("forward-port", port="22", protocol="tcp", **{"to-port": "2222"}),
+            ),
+        ),
+    },
     {"zones_public": zone(SSH, rich_rule("rule source address=192.0.2.7 service name=ssh reject"))},
     {"zones_public": zone(SSH, rich_rule("rule source mac=aa:bb:cc:00:11:22 drop"))},
     {
@@ -85,10 +114,11 @@ def test_shut(documents):
     assert verdict(**documents) != ""
 
 
-def test_the_zone_that_the_daemon_has_the_interface_in_counts_before_the_default():
+def test_the_zone_that_the_daemon_has_the_interface_in_counts_and_the_one_after_the_next_boot():
     session = Session("192.0.2.7", 22, "eth0", "work")
-    assert verdict(session, zones_public=zone(SSH), zones_work=zone()) != ""
-    assert verdict(session, zones_public=zone(), zones_work=zone(SSH)) == ""
+    assert "zone work" in verdict(session, zones_public=zone(SSH), zones_work=zone())
+    assert "zone public" in verdict(session, zones_public=zone(), zones_work=zone(SSH))
+    assert verdict(session, zones_public=zone(SSH), zones_work=zone(SSH)) == ""
 
 
 def test_another_port_is_not_ssh():

@@ -82,13 +82,21 @@ def _host(state: Any, facts: dict[str, Any]) -> Host:
 
 
 def _commands(commands: list[Any]) -> list[Any]:
-    shown = PARSE(commands)
+    shown, digests = PARSE(commands), []
     for each in shown:
         if isinstance(each, dict) and "_stdin" in each:
             content = base64.b64decode(each["_stdin"])
             each["_stdin"] = content.decode()
-            each["command"] = each["command"].replace(hashlib.sha256(content).hexdigest(), "<sha256>")
-    return shown
+            digests.append(hashlib.sha256(content).hexdigest())
+            each["command"] = each["command"].replace(digests[-1], "<sha256>")
+    # What comes after a change may name it.
+    return [_without(each, digests) if isinstance(each, str) else each for each in shown]
+
+
+def _without(command: str, digests: list[str]) -> str:
+    for digest in digests:
+        command = command.replace(digest, "<sha256>")
+    return command
 
 
 def _arguments(op: Any, args: Any, kwargs: Any) -> Any:

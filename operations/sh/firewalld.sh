@@ -1,12 +1,13 @@
-# firewalld STEPS VERB SECONDS ENABLE SHA256 [ZONE=INTERFACE...]: change firewalld's files as one, and the daemon with them.
+# firewalld STEPS VERB SECONDS ENABLE RIVALS SHA256 [ZONE=INTERFACE...]: change firewalld's files as one, and the daemon with them.
 # STEPS: the text of firewalld_steps.sh.
 # VERB: reload (a running daemon), start, stop, offline (a stopped one stays so). SECONDS: how long the host waits for
-# a confirmation before it goes back, 0 for no wait. ENABLE: enable, disable, unmask or leave. ZONE=INTERFACE: where
+# a confirmation before it goes back, 0 for no wait. ENABLE: enable, disable, unmask or leave.
+# RIVALS: services that own the packet filter, which it is taken from. ZONE=INTERFACE: where
 # the daemon is to have an interface; an empty zone leaves it to the default one. On stdin, as base64 with this SHA256, the files:
 # a line "+ PATH" or "- PATH" (goes), then each line of the text after a "|".
 # uses: guard
-steps=$1 verb=$2 seconds=$3 enable=$4 sha=$5
-shift 5
+steps=$1 verb=$2 seconds=$3 enable=$4 rivals=$5 sha=$6
+shift 6
 stage=$GUARD/firewalld
 undo firewalld
 rm -rf "$stage"
@@ -14,7 +15,9 @@ mkdir -p "$stage/new" "$stage/old"
 base64 -d >"$stage/payload" 2>/dev/null || true
 [ "$(digest "$stage/payload")" = "$sha" ] || die "the new configuration did not arrive whole; nothing was changed"
 printf '%s\n' "$@" >"$stage/interfaces"
-echo "verb=$verb enable=$enable" >"$stage/how"
+active=
+for unit in $rivals; do ! systemctl -q is-active "$unit" || active="$active $unit"; done
+echo "verb=$verb enable=$enable rivals='$rivals' active='$active'" >"$stage/how"
 
 # What commit and revert do as well, each as a process of its own.
 printf '%s\n' "$steps" >"$stage/steps"
@@ -70,6 +73,8 @@ save_rules before || die "iptables-save fails, so that Docker's rules could not 
 # What waits for a confirmation is the daemon's alone: a boot brings the old files.
 tried() { [ "$seconds" = 0 ] || install_files old; }
 apply() {
+    # shellcheck disable=SC2086
+    [ -z "$active" ] || timeout 120 systemctl stop $active || return 1
     case $verb in
     reload) install_files new && reload && tried && place_interfaces interfaces ;;
     start)

@@ -111,6 +111,19 @@ commit() {
     enable | disable) systemctl -q "$enable" firewalld || return 1 ;;
     unmask) systemctl -q enable firewalld || return 1 ;;
     esac
+    # shellcheck disable=SC2086
+    [ -z "$rivals" ] || systemctl -q disable $rivals
+}
+
+# The start of firewalld has flushed what others had in the packet filter.
+rules_back() {
+    outcome=0
+    # shellcheck disable=SC2086
+    [ -z "$active" ] || timeout 120 systemctl start $active || outcome=1
+    for family in iptables ip6tables; do
+        [ ! -s "$stage/$family.before" ] || "$family-restore" <"$stage/$family.before" || outcome=1
+    done
+    return $outcome
 }
 
 revert() {
@@ -119,14 +132,14 @@ revert() {
     case $verb in
     start)
         systemctl stop firewalld || undone=1
-        # Its start has flushed what others had in the packet filter.
-        for family in iptables ip6tables; do
-            [ ! -s "$stage/$family.before" ] || "$family-restore" <"$stage/$family.before" || undone=1
-        done
+        rules_back || undone=1
         [ "$enable" != unmask ] || systemctl -q mask firewalld || undone=1
         ;;
     stop) timeout 120 systemctl start firewalld || undone=1 ;;
-    *) reload && place_interfaces interfaces.before || undone=1 ;;
+    *)
+        reload && place_interfaces interfaces.before || undone=1
+        [ -z "$active" ] || rules_back || undone=1
+        ;;
     esac
     keep_docker || undone=1
     return $undone
