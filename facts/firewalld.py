@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
 from facts.session import SESSION
-from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
+from pure.firewall_state import CONF, ETC, LIB, OWNED, PENDING, RIVALS, Firewall, Session
 from pure.firewalld_config import KINDS, Document, runtime
 
 _UNITS = " ".join(("firewalld.service", *RIVALS))
@@ -53,6 +53,7 @@ class Firewalld(FactBase[Firewall]):
             f"; for object in {names}; do name=${{object#*/}}; case ${{object%/*}} in {calls} esac"
             '; said=; for call; do said=$(sh -c "$call" call "$name" 2>&1) && break; done'
             '; echo "loaded $object $said"; done; fi'
+            f"; test ! -e {PENDING} || echo pending yes"
             '; test -z "$port" || echo "session $peer $port ${device:--} $zone"'
             "; iptables -w -t nat -S DOCKER 2>/dev/null | sed -n '/DNAT/s/^/dnat /p'"
         )
@@ -95,6 +96,7 @@ def _firewall(lines: list[str]) -> Firewall:
         loaded=dict(_loaded(value) for key, value in said if key == "loaded"),
         default_zone=_quoted(words.get("default", "")),
         sessions=[_session(value) for key, value in said if key == "session"],
+        pending="pending" in words,
         published=_published([value for key, value in said if key == "dnat"]),
     )
 

@@ -214,8 +214,8 @@ def firewall_first() -> Commands:
         return
     found = host.get_fact(UnitState, unit=firewalld.UNIT) or unreadable("the state of firewalld")
     dockerd = host.get_fact(UnitState, unit=UNIT) or unreadable(f"the state of {UNIT}")
-    if dockerd.active in ("active", "reloading") or found.enabled != "enabled" or found.active == "active":
-        host.noop("firewalld already runs or is not enabled, or Docker already runs")
+    if dockerd.active in ("active", "reloading") or found.enabled != "enabled":
+        host.noop("firewalld is not enabled, or Docker already runs")
     else:
         yield from firewalld.configured._inner(wanted=firewalld.Wanted(running=True))
 

@@ -94,7 +94,8 @@ def configured(wanted: Wanted) -> Commands:
     enable, rivals = _enable(wanted, found), _rivals(wanted, found)
     noted = found.owned == record(goal.notes) or not (found.owned or goal.notes)
     _say(found, goal, drift(found, before, setting(found.conf or "", "DefaultZone"), names), wanted.limited)
-    if not (goal.files or differs or enable or rivals) and noted and verb in ("reload", "offline"):
+    changes = bool(goal.files or differs or enable or rivals or found.pending or not noted)
+    if not changes and verb in ("reload", "offline"):
         host.noop("the firewall is already as declared")
         return
     if not found.sessions and verb in ("reload", "start") and host.name != "@local":

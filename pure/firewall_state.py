@@ -18,6 +18,8 @@ ETC, LIB = "/etc/firewalld", "/usr/lib/firewalld"
 CONF = f"{ETC}/firewalld.conf"
 # What earlier runs of ours put into which file, so that it can be told from an admin's own.
 OWNED = "/var/lib/elforge/firewalld/owned.json"
+# There while a change waits (operations/sh/guard.sh).
+PENDING = "/run/elforge/guard.firewalld"
 # Services that own the packet filter instead of firewalld.
 RIVALS = ("nftables.service", "iptables.service", "ip6tables.service")
 # What is ours in one file: items, attributes (with what they replaced), values (that we gave those), new.
@@ -51,6 +53,7 @@ class Firewall:
     loaded: dict[str, Document | None] = field(default_factory=dict)  # "zones/public", None: not there
     default_zone: str = ""  # of the daemon
     sessions: list[Session] = field(default_factory=list)
+    pending: bool = False  # whether a change waits to be confirmed, or to be taken back
     published: list[str] = field(default_factory=list)  # "8080/tcp" of containers, open to all addresses
 
     def to_json(self) -> dict[str, Any]:

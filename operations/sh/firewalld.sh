@@ -10,6 +10,11 @@ steps=$1 verb=$2 seconds=$3 enable=$4 rivals=$5 sha=$6
 shift 6
 stage=$GUARD/firewalld
 undo firewalld
+# What was taken back may have been its start.
+case $verb-$(systemctl is-active firewalld) in
+reload-inactive | reload-failed) verb=start ;;
+start-active) verb=reload ;;
+esac
 rm -rf "$stage"
 mkdir -p "$stage/new" "$stage/old"
 base64 -d >"$stage/payload" 2>/dev/null || true

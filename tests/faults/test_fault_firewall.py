@@ -6,6 +6,7 @@ import socket
 
 from lab.hosts import Host
 from tests.faults.drill import BARE, converged, on, refused, root
+from tests.lockout import STATE
 
 DEPLOY = "tests/faults/deploy_firewall.py"
 PORT = {"firewall_zones": {"public": {"ports": ["8080/tcp"]}}}
@@ -70,6 +71,7 @@ def test_h37_what_only_the_daemon_has_is_named_and_goes(host: Host) -> None:
 
 @on("el7-f", "el9-f", start=BARE)
 def test_h38_a_broken_file_is_refused_before_a_reload(host: Host) -> None:
+    state = root(host, STATE)
     root(host, "printf '<?xml version=\"1.0\"?><zone><short>W' > /etc/firewalld/zones/work.xml")
     refused(host, "/etc/firewalld/zones/work.xml is broken", deploy=DEPLOY, data=PORT)
     # Well-formed, and yet nothing that firewalld takes.
@@ -84,6 +86,7 @@ def test_h38_a_broken_file_is_refused_before_a_reload(host: Host) -> None:
     )
     assert root(host, "firewall-cmd --state; firewall-cmd --list-ports") == "running"
     root(host, "rm /etc/firewalld/zones/work.xml")
+    assert root(host, STATE) == state
     converged(host, deploy=DEPLOY, data=PORT)
 
 
@@ -92,8 +95,39 @@ def test_h39_an_interface_in_another_zone_counts_there(host: Host) -> None:
     root(host, "firewall-cmd --zone=work --change-interface=host0")
     shut = {"firewall_zones": {"work": {"absent": {"services": ["ssh"]}}}}
     refused(host, "this would lock elforge out", "zone work, which it comes in by", deploy=DEPLOY, data=shut)
-    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}})
+    # Not for good: after the next boot the interface is in the default zone.
+    public = {"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}}
+    why = "zone public, which it comes in by"
+    refused(host, "this would lock elforge out", why, deploy=DEPLOY, data=public)
+    root(host, "firewall-cmd --permanent --zone=work --change-interface=host0")
+    converged(host, deploy=DEPLOY, data=public)
     assert root(host, "firewall-cmd --get-zone-of-interface=host0") == "work"
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h39_an_interface_that_follows_the_default_zone_by_its_name_moves_with_it(host: Host) -> None:
+    """So NetworkManager puts one of no zone into the default zone: by its name, and not in any file."""
+    daemon = "org.fedoraproject.FirewallD1"
+    place = f"/{daemon.replace('.', '/')} {daemon}.zone addInterface ss public host0"
+    root(host, f"busctl call {daemon} {place}")
+    drop = {"firewall_default_zone": "drop"}
+    refused(host, "this would lock elforge out", "zone drop, which it comes in by", deploy=DEPLOY, data=drop)
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> None:
+    """Nor is one that the docker deploy would start: it comes in by a port that no zone lets in."""
+    root(host, "systemctl stop firewalld")
+    data = {**START, "firewall_default_zone": "drop"}
+    refused(host, "this would lock elforge out", deploy=DEPLOY, data=data)
+    root(host, "rpm -e --nodeps firewalld; systemctl disable firewalld")
+    refused(host, "this would lock elforge out", untouched=False, deploy=DEPLOY, data=data)
+    # What the package does as it is installed.
+    root(host, "systemctl preset firewalld")
+    assert root(host, "systemctl is-enabled firewalld || true; systemctl is-active firewalld || true") == (
+        "disabled\ninactive"
+    )
+    root(host, "rm /run/systemd/system-preset/00-elforge-firewalld.service.preset")
 
 
 @on("el7-f", "el9-f", start=BARE)
