@@ -114,9 +114,8 @@ def test_h39_an_interface_that_follows_the_default_zone_by_its_name_moves_with_i
     refused(host, "this would lock elforge out", "zone drop, which it comes in by", deploy=DEPLOY, data=drop)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-f", "el9-f")
 def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> None:
-    """Nor is one that the docker deploy would start: it comes in by a port that no zone lets in."""
     root(host, "systemctl stop firewalld")
     data = {**START, "firewall_default_zone": "drop"}
     refused(host, "this would lock elforge out", deploy=DEPLOY, data=data)

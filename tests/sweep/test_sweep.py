@@ -26,11 +26,22 @@ CHANGE: dict[int, dict[str, Any]] = {
     8: {"docker_hosts": ["fd://", "unix:///run/docker-2.sock"], "docker_log_driver": "local"},
     9: {"docker_version": "26.1", "docker_builder_max_used_space": "5GB", "base_packages": ["make"]},
 }
+# The firewall under its guard, with what SELinux is to know of the same port.
+GUARDED: dict[str, Any] = {
+    "firewall_zones": {
+        "inside": {"services": ["ssh"], "ports": ["8080-8089/tcp"], "sources": ["198.51.100.0/24"]},
+        "public": {"rich_rules": ["rule family=ipv4 source address=192.0.2.0/24 service name=http accept"]},
+    },
+    "firewall_default_zone": "inside",
+    "selinux_ports": {"15601/tcp": "http_port_t"},
+}
 # What the engine says that it works with, not what a file says that it should.
 LOADED = (
     "docker buildx inspect default | grep -v -i status; docker info --format '{{json .}}' | tr ',' '\\n'"
     " | grep -E 'ServerVersion|LoggingDriver|Debug|CgroupDriver'"
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
+    "; firewall-cmd --list-all-zones; firewall-cmd --get-default-zone"
+    "; systemctl list-units --all --plain --no-legend 'elforge-revert*'"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
 
@@ -47,7 +58,11 @@ class Scenario(NamedTuple):
 # What each host is put through, in order; the first run leaves it with a snapshot of its outcome.
 HOSTS: dict[str, list[Scenario]] = {
     **{
-        f"el{major}-sweep": [Scenario("bare", "bare", {}), Scenario("change", "converged", CHANGE[major])]
+        f"el{major}-sweep": [
+            Scenario("bare", "bare", {}),
+            Scenario("change", "converged", CHANGE[major]),
+            Scenario("firewall", "converged", GUARDED),
+        ]
         for major in RELEASES
     },
     # The long build is killed in tests/lab/test_go_build.py.

@@ -9,7 +9,8 @@ import pytest
 import lab.hosts
 from lab.hosts import Host
 from tests import lockout
-from tests.lockout import WAYS, root
+from tests.lockout import WAYS
+from tests.vm.permissive import permit_firewalld
 
 NAME = "vm9-lockout"
 
@@ -18,8 +19,7 @@ NAME = "vm9-lockout"
 def host() -> Iterator[Host]:
     lab.hosts.reset([NAME])
     host = Host(NAME)
-    # Debian's policy does not let firewalld work.
-    root(host, "setenforce 0; systemctl unmask -q firewalld; systemctl enable -q --now firewalld")
+    permit_firewalld(host)
     yield host
     lab.hosts.down([NAME])
 

@@ -19,17 +19,21 @@ import lab.hosts
 from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.runner import Run, pyinfra
+from tests.vm.permissive import permit_firewalld
 
 NAME = "vm9-power"
 # Two states of one host, with every kind of file in between: settings, drop-in, link, none at all.
 STATES: tuple[dict[str, Any], ...] = (
-    {"base_timezone": "UTC"},
+    {"base_timezone": "UTC", "firewall_default_zone": "public", "selinux_ports": {}},
     {
         "base_timezone": "Europe/Berlin",
         "docker_debug": True,
         "docker_log_driver": "local",
         "docker_hosts": ["fd://", "unix:///run/docker-2.sock"],
         "docker_proxies": {"http_proxy": "http://192.0.2.1:3128"},
+        "firewall_zones": {"public": {"ports": ["8080/tcp"]}, "inside": {"services": ["ssh"]}},
+        "firewall_default_zone": "inside",
+        "selinux_ports": {"15601/tcp": "http_port_t"},
     },
 )
 # With what says when something happened left out.
@@ -55,7 +59,9 @@ def files(host: Host) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     lab.hosts.reset([NAME])
-    yield Host(NAME)
+    host = Host(NAME)
+    permit_firewalld(host)
+    yield host
     lab.hosts.down([NAME])
 
 
