@@ -15,12 +15,12 @@ STATE = (
     "find /etc/firewalld -name '*.xml' | sort | xargs -r sha256sum"
 )
 INTERFACE = "ip -o route get 192.0.2.1 | sed -n 's/.* dev \\([^ ]*\\) .*/\\1/p'"
-# sshd listens on a port that only a zone lets in, and elforge comes that way.
+# sshd listens on another port, and elforge comes that way.
 PORT = 2222
-MOVE = (
-    f"mkdir -p /run/sshd; /usr/sbin/sshd -p {PORT} -o PidFile=/run/sshd-moved.pid; "
-    f"firewall-cmd -q --add-port={PORT}/tcp; firewall-cmd -q --permanent --add-port={PORT}/tcp"
-)
+LISTEN = f"mkdir -p /run/sshd; /usr/sbin/sshd -p {PORT} -o PidFile=/run/sshd-moved.pid"
+OTHER_PORT = {"ssh_port": PORT, "ssh_strict_host_key_checking": "no"}
+# Only a zone lets that port in.
+MOVE = f"{LISTEN}; firewall-cmd -q --add-port={PORT}/tcp; firewall-cmd -q --permanent --add-port={PORT}/tcp"
 BACK = (
     f"kill $(cat /run/sshd-moved.pid); "
     f"firewall-cmd -q --remove-port={PORT}/tcp; firewall-cmd -q --permanent --remove-port={PORT}/tcp"
@@ -37,11 +37,10 @@ class Way(NamedTuple):
 
 def ways(interface: str) -> dict[str, Way]:
     """Return the ways out of a host whose only interface has this name."""
-    moved = {"ssh_port": PORT, "ssh_strict_host_key_checking": "no"}
     return {
         "the service ssh": Way({"firewall_zones": {"public": {"absent": {"services": ["ssh"]}}}}),
         "the port of a moved sshd": Way(
-            {"firewall_zones": {"public": {"absent": {"ports": [f"{PORT}/tcp"]}}}, **moved}, MOVE, BACK
+            {"firewall_zones": {"public": {"absent": {"ports": [f"{PORT}/tcp"]}}}, **OTHER_PORT}, MOVE, BACK
         ),
         "the default zone": Way({"firewall_default_zone": "drop"}),
         "the interface": Way({"firewall_zones": {"drop": {"interfaces": [interface]}}}),

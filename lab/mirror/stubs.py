@@ -72,15 +72,22 @@ def _programs(major: int) -> dict[str, Rpm]:
         "make": ("make", {"/usr/bin/make": f"{HIDDEN}/make"}),
         selinux: ("policycoreutils-python-utils", {"/usr/sbin/semanage": f"{HIDDEN}/semanage"}),
     }
-    versions = apt.versions(RELEASES[major].suite, tuple(debian for debian, _ in links.values()))
+    debians = ("firewalld", *(debian for debian, _ in links.values()))
+    versions = apt.versions(RELEASES[major].suite, debians)
+    # Its program is in the image; as it is installed, systemd's presets enable it.
+    post = "systemctl preset firewalld.service"
+    firewalld = Rpm("firewalld", versions["firewalld"], f"1.el{major}", post=post)
     return {
-        name: Rpm(
-            name,
-            versions[debian],
-            f"1.el{major}",
-            files=tuple((path, f"-> {target}") for path, target in programs.items()),
-        )
-        for name, (debian, programs) in links.items()
+        "firewalld": firewalld,
+        **{
+            name: Rpm(
+                name,
+                versions[debian],
+                f"1.el{major}",
+                files=tuple((path, f"-> {target}") for path, target in programs.items()),
+            )
+            for name, (debian, programs) in links.items()
+        },
     }
 
 

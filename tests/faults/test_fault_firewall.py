@@ -119,14 +119,18 @@ def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> N
     root(host, "systemctl stop firewalld")
     data = {**START, "firewall_default_zone": "drop"}
     refused(host, "this would lock elforge out", deploy=DEPLOY, data=data)
+    # EL's own preset enables it.
+    preset = "/etc/systemd/system-preset/90-default.preset"
+    root(host, f"mkdir -p {preset.rpartition('/')[0]}; echo enable firewalld.service >{preset}")
     root(host, "rpm -e --nodeps firewalld; systemctl disable firewalld")
     refused(host, "this would lock elforge out", untouched=False, deploy=DEPLOY, data=data)
-    # What the package does as it is installed.
-    root(host, "systemctl preset firewalld")
     assert root(host, "systemctl is-enabled firewalld || true; systemctl is-active firewalld || true") == (
         "disabled\ninactive"
     )
-    root(host, "rm /run/systemd/system-preset/00-elforge-firewalld.service.preset")
+    # As it would have been.
+    root(host, "rm /run/systemd/system-preset/00-elforge-firewalld.service.preset; rpm -e --nodeps firewalld")
+    root(host, "yum -q -y install firewalld")
+    assert root(host, "systemctl is-enabled firewalld") == "enabled"
 
 
 @on("el7-f", "el9-f", start=BARE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lab.hosts import Host
 from tests.faults.drill import BARE, on, root
+from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import Run, converge, pyinfra
 
 DEPLOY = "tests/faults/deploy_selinux.py"
@@ -39,6 +40,20 @@ def test_h42_while_selinux_is_off_records_are_kept_and_it_is_said(host: Host) ->
     converge(host.name, deploy=DEPLOY, data={"selinux_state": "absent"})
     assert root(host, LOCAL).split("\n") == ["portcon tcp 15777 system_u:object_r:http_port_t:s0"]
     refused(host, "to enforce it every file needs a label first", mode="enforcing")
+
+
+@on("el7-f", "el9-f", start=BARE)
+def test_h41_sshd_keeps_the_port_that_elforge_comes_in_by(host: Host) -> None:
+    refused(host, "elforge comes in by port 22", ports={"22/tcp": "http_port_t"}, port_reassign=True)
+    root(host, f"{LISTEN}; firewall-cmd -q --add-port={PORT}/tcp")
+    label = {"selinux_ports": {f"{PORT}/tcp": "ssh_port_t"}}
+    converge(host.name, deploy=DEPLOY, data={**label, **OTHER_PORT})
+    none = {"selinux_ports": {}, **OTHER_PORT}
+    gone = pyinfra(host.name, deploy=DEPLOY, data=none, dry=True)
+    assert gone.code == 1, gone.output
+    assert f"elforge comes in by port {PORT}: it stays ssh_port_t" in gone.output
+    assert "ssh_port_t" in root(host, LOCAL)
+    converge(host.name, deploy=DEPLOY, data={"selinux_ports": {}})
 
 
 @on("el9-f", start=BARE)

@@ -15,7 +15,7 @@ from tests.lockout import STATE, WAYS, root
 from tests.runner import apply, converge, pyinfra
 from tests.tree import difference, tree
 
-DEPLOY = "tests/faults/deploy_firewall.py"
+DEPLOY, CLIENT = "tests/faults/deploy_firewall.py", "el9-firewall-client"
 DECLARED = {
     "firewall_zones": {
         "public": {
@@ -67,6 +67,32 @@ def test_declared_again_and_taken_back(host):
     assert root(host, STATE) == state
     left = {p for p in difference(before, tree(host, "/etc", "/var/lib/elforge")) if not p.startswith("/var")}
     assert left == set()
+
+
+def test_a_rich_rule_and_a_forwarded_port_for_another_host(host):
+    """The rule is for one lab host, so this machine is kept out; the forwarded port is for both."""
+    lab.hosts.up([CLIENT])
+    client = Host(CLIENT)
+    rule = f'rule family="ipv4" source address="{client.address}" port port="81" protocol="tcp" accept'
+    public = {"rich_rules": [rule], "forward_ports": ["port=82:proto=tcp:toport=9001"]}
+    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p {0}; done"
+    for port in (81, 9001):
+        root(host, f"systemd-run -q --unit=serve-{port} sh -c '{serve.format(port)}'")
+    try:
+        converge(host.name, deploy=DEPLOY, data={"firewall_zones": {"public": public}})
+        assert [said(client, host, port) for port in (81, 82, 9001)] == ["hello", "hello", ""]
+        assert [answers(host, port) for port in (81, 82, 9001)] == [False, True, False]
+        converge(host.name, deploy=DEPLOY, data={"firewall_default_zone": "public"})
+        assert [said(client, host, port) for port in (81, 82, 9001)] == [""] * 3
+    finally:
+        root(host, "systemctl stop serve-81 serve-9001")
+    lab.hosts.down([CLIENT])
+
+
+def said(client: Host, host: Host, port: int) -> str:
+    """Return what a port of a host says to another host, ``""`` when that cannot reach it."""
+    shell = f"timeout 3 bash -c 'read -r line </dev/tcp/{host.address}/{port} && echo $line' 2>/dev/null"
+    return client.ssh(shell, user="root").stdout.strip()
 
 
 def test_stopped_and_started(host):

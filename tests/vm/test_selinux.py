@@ -11,6 +11,7 @@ import lab.hosts
 from lab.hosts import Host
 from lab.inventory import GO
 from lab.mirror import golang
+from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import pyinfra
 
 NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
@@ -108,6 +109,21 @@ def test_h43_the_mode_is_what_was_asked_for_at_once(host):
     assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Permissive\nSELINUX=permissive\n"
     assert apply({"selinux_mode": "enforcing"}, dry=True) == apply({"selinux_mode": "enforcing"})
     assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Enforcing\nSELINUX=enforcing\n"
+
+
+def test_h41_a_mode_in_which_sshd_could_not_listen_is_refused(host):
+    root(host, f"setenforce 0; {LISTEN}")
+    enforce = {**WANTED, "selinux_mode": "enforcing", **OTHER_PORT}
+    refused = pyinfra(NAME, deploy=DEPLOY, data=enforce)
+    assert refused.code == 1, refused.output
+    assert f"sshd listens on port {PORT}, which is not ssh_port_t" in refused.output
+    assert root(host, "getenforce") == "Permissive\n"
+    ports = {"selinux_ports": {**WANTED["selinux_ports"], f"{PORT}/tcp": "ssh_port_t"}}
+    assert "SELinux | Set the mode of SELinux" in apply({**enforce, **ports})
+    root(host, f"kill $(cat /run/sshd-moved.pid); sleep 1; {LISTEN}")
+    assert apply({**enforce, **ports}) == set()
+    root(host, "kill $(cat /run/sshd-moved.pid)")
+    apply(WANTED)
 
 
 @pytest.fixture(scope="module")
