@@ -393,7 +393,9 @@ def _clashes(
 
 
 def _types(policy: Policy, name: str) -> set[str]:
-    return {each.type for each in policy.ports if overlap(each, ports_of(name))}
+    # Without semanage the policy has not been asked.
+    known = [*policy.ports, Port("tcp", 22, 22, SSH)]
+    return {each.type for each in known if overlap(each, ports_of(name))}
 
 
 def _ssh_loses(name: str, by_policy: bool) -> Iterator[str]:

@@ -63,6 +63,7 @@ def root(host: Host, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.sample
 def test_h47_what_elforge_writes_has_the_label_of_its_path(host):
     assert root(host, "restorecon -nRv /etc /opt /srv /usr/local /var/lib/elforge") == ""
     assert root(host, "stat -c %C /opt/app/bin/app").split(":")[2] == "bin_t"
