@@ -101,4 +101,5 @@ def test_power_cuts_tear_no_file_and_the_next_run_converges(host, request):
         assert files(host) == known[number % 2], moment
         last = run(STATES[number % 2])
         assert (last.code, last.changed) == (0, set()), (moment, last.output)
+        print(f"{NAME}: cut {number} of {cuts}, {moment:.0f} s after the start of a run: converged")
     FIGURES.append(f"{NAME}: power cuts converged {cuts}/{cuts}")
