@@ -7,7 +7,7 @@ INVENTORY ?= inventory.py
 LAB := $(or $(ELFORGE_LAB_DIR),/var/lib/elforge-lab)
 export PYINFRA_PROGRESS := off
 # What runs beside each other: each has lab hosts of its own.
-SUITES := test-lab test-faults test-sweep test-vm
+SUITES := test-lab test-golang test-faults test-sweep test-vm
 
 .PHONY: help demo test check lab sweep test-real bench lock golock docs clean system $(SUITES)
 

@@ -11,7 +11,7 @@ from tests.figures import FIGURES
 
 GOLDEN = Path(__file__).parent / "golden"
 # Folders that need the lab; `pytest tests` alone is quick and needs no root.
-LAB_FOLDERS = {"lab", "faults", "sweep", "acceptance", "vm"}
+LAB_FOLDERS = {"lab", "golang", "faults", "sweep", "acceptance", "vm"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

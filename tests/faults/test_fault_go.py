@@ -14,7 +14,7 @@ from lab.mirror import golang
 from tests.faults.drill import leftovers, root
 from tests.runner import Run, pyinfra, requests
 
-DEPLOY = "tests/lab/go_deploy.py"
+DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"
 FILE = f"go{NEW}.linux-amd64.tar.gz"
 ROOT = "/usr/local/go-toolchains"

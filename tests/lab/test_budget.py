@@ -21,7 +21,7 @@ BUDGET = yaml.safe_load((Path(__file__).parent / "budget.yaml").read_text())
 DATA: dict[str, dict[str, Any]] = {
     "deploy.py": {"go_versions": [GO]},
     "tests/lab/base_deploy.py": {},
-    "tests/lab/goenv_deploy.py": {"goenv_private": ["git.lan"]},
+    "tests/golang/goenv_deploy.py": {"goenv_private": ["git.lan"]},
 }
 COUNTING = ("tests/count.py",)
 

@@ -65,9 +65,9 @@ HOSTS: dict[str, list[Scenario]] = {
         ]
         for major in RELEASES
     },
-    # The long build is killed in tests/lab/test_go_build.py.
+    # The long build is killed in tests/golang/test_go_build.py.
     "el9-gosweep": [
-        Scenario("go", "bare", {"go_versions": ["1.26.6"], "go_cgo": False}, "tests/lab/go_deploy.py")
+        Scenario("go", "bare", {"go_versions": ["1.26.6"], "go_cgo": False}, "tests/golang/go_deploy.py")
     ],
 }
 

@@ -10,7 +10,7 @@ import lab.hosts
 from lab import mirror
 from lab.hosts import Host
 from lab.mirror import golang
-from tests.lab.test_go import DEPLOY, NEW, root
+from tests.golang.test_go import DEPLOY, NEW, root
 from tests.runner import pyinfra, requests
 
 GREET = "example.org/greet"

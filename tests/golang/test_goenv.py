@@ -19,7 +19,7 @@ from lab.hosts import Host
 from tests.runner import converge, pyinfra
 from tests.tree import difference, tree
 
-DEPLOY = "tests/lab/goenv_deploy.py"
+DEPLOY = "tests/golang/goenv_deploy.py"
 GO, ROOT = "/usr/local/go/bin/go", "/usr/local/go-toolchains/go1.27.3"
 ARCHIVE = "go/dl/go1.27.3.linux-amd64.tar.gz"
 SECRET = "hunter2-of-the-lab"

@@ -12,7 +12,7 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
-from tests.lab.test_go import CGO, DEPLOY, root
+from tests.golang.test_go import CGO, DEPLOY, root
 from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"

@@ -10,7 +10,7 @@ import lab.hosts
 from lab.hosts import Host
 from tests.runner import apply, converge, pyinfra
 
-DEPLOY = "tests/lab/go_deploy.py"
+DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"
 # A program that asks for C: there is no net or os/user in it that could do without.
 CGO = 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-42))) }\n'
