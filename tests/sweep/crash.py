@@ -35,7 +35,7 @@ def crashing(self, command, *args, **kwargs):
     if log := os.environ.get("CRASH_LOG"):
         words = [getattr(command, "name", "sh"), *getattr(command, "args", ())]
         with Path(log).open("a") as file:
-            file.write(" ".join(words)[:60] + "\n")
+            file.write(" ".join(" ".join(words).split())[:60] + "\n")
     if count != AT:
         return run(self, command, *args, **kwargs)
     if HOW == "before":
