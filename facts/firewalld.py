@@ -9,8 +9,9 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
+from facts.guard import waits
 from facts.session import SESSION
-from pure.firewall_state import CONF, ETC, LIB, OWNED, PENDING, RIVALS, Firewall, Session
+from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
 from pure.firewalld_config import KINDS, Document, runtime
 
 _UNITS = " ".join(("firewalld.service", *RIVALS))
@@ -53,7 +54,7 @@ class Firewalld(FactBase[Firewall]):
             f"; for object in {names}; do name=${{object#*/}}; case ${{object%/*}} in {calls} esac"
             '; said=; for call; do said=$(sh -c "$call" call "$name" 2>&1) && break; done'
             '; echo "loaded $object $said"; done; fi'
-            f"; test ! -e {PENDING} || echo pending yes"
+            f"; {waits('firewalld')}"
             '; test -z "$port" || echo "session $peer $port ${device:--} $zone"'
             "; iptables -w -t nat -S DOCKER 2>/dev/null | sed -n '/DNAT/s/^/dnat /p'"
         )
@@ -130,7 +131,7 @@ def _loaded(line: str) -> tuple[str, Document | None]:
 
 def _session(line: str) -> Session:
     peer, port, device, *zone = line.split()
-    found = _quoted(" ".join(zone)) if zone and zone[0] == "s" else ""
+    found = _quoted(" ".join(zone))
     return Session(peer, int(port), "" if device == "-" else device, found)
 
 

@@ -16,6 +16,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, shown, text, unframed
+from facts.guard import waits
 
 CONFIG, OWNED = "/etc/selinux/config", "/var/lib/elforge/selinux.json"
 # Since userspace 2.4 stores are in /var/lib/selinux, but EL7's semanage.conf keeps its own below /etc.
@@ -68,6 +69,7 @@ class State:
     records: Records = field(default_factory=dict)  # local ones
     booleans: dict[str, str] = field(default_factory=dict)  # on or off, in the running kernel
     owned: str | None = None  # our note of which records are ours
+    pending: bool = False  # whether enforcing waits to be confirmed, or to be taken back
 
     def to_json(self) -> dict[str, Any]:
         """Let ``pyinfra inventory.py fact`` print it."""
@@ -88,6 +90,7 @@ class Selinux(FactBase[State]):
             f"; {files}"
             '; for each in "$store"/modules/400/permissive_* "$store"/modules/permissive_*.pp; do '
             'if test -n "$store" && test -e "$each"; then echo "permissive ${each##*/permissive_}"; fi; done'
+            f"; {waits('selinux')}"
             "; for each in /sys/fs/selinux/booleans/*; do "
             'if test -e "$each"; then read -r now next < "$each"; echo "boolean ${each##*/} $now"; fi; done'
         )
@@ -108,6 +111,7 @@ class Selinux(FactBase[State]):
             semanage=_word(semanage, {"semanage": True, "none": False}),
             records=dict([*local(files), *_permissive(rest)]),
             booleans=dict(_runtime(rest)),
+            pending="pending yes" in rest,
             owned=owned,
         )
 
@@ -128,7 +132,7 @@ def _runtime(lines: list[str]) -> Iterator[tuple[str, str]]:
         match line.split():
             case ["boolean", name, "0" | "1" as value]:
                 yield name, "on" if value == "1" else "off"
-            case ["permissive", _]:
+            case ["permissive", _] | ["pending", "yes"]:
                 pass
             case _:
                 raise FactProcessError(f"cannot read the state of SELinux: {line!r}")

@@ -10,7 +10,7 @@ from pyinfra import host
 
 from facts.firewalld import Firewalld
 from facts.rpm import Rpms
-from operations import rpm
+from operations import files, rpm
 from operations.guard import confirmed
 from operations.script import Commands, operation, refuse, script, sha256, snippet, unreadable, warn
 from pure.firewall_state import (
@@ -21,6 +21,7 @@ from pure.firewall_state import (
     Part,
     Session,
     Target,
+    as_it_is,
     both,
     documents,
     drift,
@@ -32,6 +33,8 @@ from pure.firewalld_config import Document
 from pure.lockout import lockout
 
 UNIT = "firewalld.service"
+# systemd 219 reads none of /run (shared/install.c).
+PRESET = f"/etc/systemd/system-preset/00-elforge-{UNIT}.preset"
 # What Docker itself keeps in firewalld.
 DOCKERS = ("zones/docker", "policies/docker-forwarding")
 # The first firewalld that knows something, by a piece of the setting or of its file's name (release notes on
@@ -55,6 +58,7 @@ class Wanted:
     running: bool | None = None  # None: as it is, but it has to run
     unmask: bool = False
     rivals: bool = False  # whether services that own the packet filter are disabled with the same change
+    files_too: bool = True  # False leaves all files as they are, ours too
     newest: str = ""  # version that a host without firewalld will get
     seconds: int = 60  # for a new connection to confirm a change
     limited: bool = False  # whether firewall_docker_allow decides who reaches published ports
@@ -81,10 +85,13 @@ def configured(wanted: Wanted) -> Commands:
         )
     """
     found = _state(wanted)
+    if found.pending:
+        yield script("undo", "firewalld")
+        found = _state(wanted)
     if why := _refusal(wanted, found):
         refuse(why)
     try:
-        goal = target(found, wanted.files, wanted.conf)
+        goal = target(found, wanted.files, wanted.conf) if wanted.files_too else as_it_is(found)
         before = documents(found)
     except ValueError as error:
         refuse(str(error))
@@ -94,13 +101,15 @@ def configured(wanted: Wanted) -> Commands:
     enable, rivals = _enable(wanted, found), _rivals(wanted, found)
     noted = found.owned == record(goal.notes) or not (found.owned or goal.notes)
     _say(found, goal, drift(found, before, setting(found.conf or "", "DefaultZone"), names), wanted.limited)
-    changes = bool(goal.files or differs or enable or rivals or found.pending or not noted)
-    if not changes and verb in ("reload", "offline"):
+    if not (goal.files or differs or enable or rivals) and noted and verb in ("reload", "offline"):
         host.noop("the firewall is already as declared")
         return
-    if not found.sessions and verb in ("reload", "start") and host.name != "@local":
-        warn("this change is made without a guard: by which SSH connection elforge comes in cannot be seen")
-    guarded = bool(found.sessions) and verb in ("reload", "start")
+    # Somebody's own SSH login is no connection of ours.
+    guarded = bool(found.sessions) and host.name != "@local" and verb in ("reload", "start")
+    if not guarded and verb in ("reload", "start"):
+        warn(
+            "the firewall is changed without a guard: elforge does not come in by SSH, as far as can be seen"
+        )
     if guarded and (why := _shut_out(found, goal)):
         refuse(why)
     seconds = wanted.seconds if guarded else 0
@@ -130,8 +139,9 @@ def installed(manager: rpm.Manager) -> Commands:
     """
     found = host.get_fact(Rpms, queries=["firewalld"])
     if found is not None and not found.installed:
-        yield script("preset", "firewalld.service")
+        yield from files.put._inner(path=PRESET, content=f"disable {UNIT}\n")
     yield from rpm.packages._inner(specs=["firewalld"], manager=manager)
+    yield from files.absent._inner(path=PRESET, prune=True)
 
 
 def _state(wanted: Wanted) -> Firewall:
@@ -285,7 +295,7 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
         interface: name.split("/")[1]
         for name, document in all_documents.items()
         if name.startswith("zones/") and name not in DOCKERS
-        for interface in re.findall(r'<interface name="([^"]+)"', "".join(document.items))
+        for interface in re.findall(r'<interface name="([^"+]+)"', "".join(document.items))
     }
 
 

@@ -26,6 +26,7 @@ from facts.selinux import (
 )
 from facts.session import SshPort
 from operations import files
+from operations.guard import confirmed
 from operations.script import Commands, operation, refuse, script, unreadable, warn
 from pure.avc import GENERIC_PORTS, sentence
 
@@ -34,6 +35,8 @@ Mode = Literal["enforcing", "permissive", "disabled"]
 _MODE = re.compile(r"^[ \t]*SELINUX=[ \t]*(\w*).*$", re.MULTILINE)
 # What a regular expression matches by itself, such as /opt/run\.sh.
 _LITERAL = re.compile(r"(?:\\[^A-Za-z0-9]|[^\\.\[\](){}*?+^$|])*")
+# For a new connection to confirm that SELinux enforces.
+SECONDS = 60
 # The type of ports that sshd may listen on.
 SSH = "ssh_port_t"
 _OFF = "SELinux is off: recorded for the day it is on"
@@ -131,7 +134,8 @@ def mode(mode: Mode, ports: dict[str, str] | None = None) -> Commands:
     """
     Set the mode, now as far as that goes without a reboot, and for the next boot; a reboot is only asked for.
 
-    A mode in which sshd could not listen any more on the port that elforge comes in by is refused.
+    Enforcing is refused when sshd could not listen any more on the port that elforge comes in by, and taken
+    back when no new connection comes through (``guard.confirmed``).
 
     + mode: ``enforcing``, ``permissive`` or ``disabled``
     + ports: what the same run gives ports as types, as for ``records``
@@ -158,10 +162,12 @@ def mode(mode: Mode, ports: dict[str, str] | None = None) -> Commands:
         refuse(why)
     for line in pending(found, mode):
         warn(line)
-    if not (change_now or change_later):
+    if not (change_now or change_later or found.pending):
         host.noop("; ".join([f"SELinux is already set to be {mode}", *pending(found, mode)]))
-    if change_now:
-        yield script("enforce", running)
+    if found.pending:
+        yield script("undo", "selinux")
+    if change_now or found.pending:
+        yield from _switched(running)
     if change_later:
         if found.kernel == "disabled" and mode == "permissive":
             yield script("enforce", "relabel")
@@ -188,10 +194,19 @@ def report() -> Commands:
     yield from ()
 
 
+def _switched(running: str) -> Commands:
+    """Enforce only what still lets a new connection in: wrong labels of keys are enough to shut all out."""
+    if running == "1" and _session():
+        yield script("enforce", running, str(SECONDS), "enforcing")
+        yield confirmed("selinux", SECONDS, "enforcing")
+    else:
+        yield script("enforce", running)
+
+
 def _shuts_sshd_out(found: State, ports: Mapping[str, str]) -> str:
     """Return why sshd would not come back on its port, or ``""``; it may always have port 22 (ssh_port_t)."""
-    session = host.get_fact(SshPort)
-    if session in (None, 0, 22):
+    session = _session()
+    if session in (0, 22):
         return ""
     port = Port("tcp", session, session, SSH)
     typed = [ports_of(name, type_) for name, type_ in ports.items()]
@@ -392,6 +407,12 @@ def _clashes(
             )
 
 
+def _session() -> int:
+    """Return the port that elforge comes in by, 0 for none."""
+    port = host.get_fact(SshPort)
+    return unreadable("by which port elforge comes in") if port is None else port
+
+
 def _types(policy: Policy, name: str) -> set[str]:
     # Without semanage the policy has not been asked.
     known = [*policy.ports, Port("tcp", 22, 22, SSH)]
@@ -400,7 +421,7 @@ def _types(policy: Policy, name: str) -> set[str]:
 
 def _ssh_loses(name: str, by_policy: bool) -> Iterator[str]:
     """Yield that sshd would lose the port that elforge comes in by; 22 it has by the policy itself."""
-    session = host.get_fact(SshPort) or 0
+    session = _session()
     if overlap(ports_of(name), Port("tcp", session, session, SSH)) and not (by_policy and session == 22):
         yield f"elforge comes in by port {session}: it stays {SSH}, or sshd could not be started again"
 

@@ -18,8 +18,6 @@ ETC, LIB = "/etc/firewalld", "/usr/lib/firewalld"
 CONF = f"{ETC}/firewalld.conf"
 # What earlier runs of ours put into which file, so that it can be told from an admin's own.
 OWNED = "/var/lib/elforge/firewalld/owned.json"
-# There while a change waits (operations/sh/guard.sh).
-PENDING = "/run/elforge/guard.firewalld"
 # Services that own the packet filter instead of firewalld.
 RIVALS = ("nftables.service", "iptables.service", "ip6tables.service")
 # What is ours in one file: items, attributes (with what they replaced), values (that we gave those), new.
@@ -131,6 +129,12 @@ def target(firewall: Firewall, files: dict[str, Part], conf: dict[str, str]) -> 
     for name in after.keys() - in_force.keys() & stock.keys():
         in_force[name] = stock[name]
     return Target(dict(sorted(changed.items())), in_force, setting(text, "DefaultZone"), ours)
+
+
+def as_it_is(firewall: Firewall) -> Target:
+    """Return a target that changes no file; raise ValueError when one is broken."""
+    notes: dict[str, Note] = json.loads(firewall.owned or "{}")
+    return Target({}, documents(firewall), setting(firewall.conf or "", "DefaultZone"), notes)
 
 
 def _below(firewall: Firewall, folder: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ class _Look:
             return by_source
         interface = self.session.interface
         for name, zone in zones.items():
-            if any(e.tag == "interface" and e.get("name") == interface for e in _elements(zone)):
+            if any(e.tag == "interface" and _matches(e.get("name", ""), interface) for e in _elements(zone)):
                 return [name]
         # Where the daemon has it now, and where no file names it, after the next boot.
         return list(dict.fromkeys([self.session.zone or default, default]))
@@ -162,6 +162,10 @@ class _Look:
 
 def _elements(document: Document) -> list[Element]:
     return [ElementTree.fromstring(each) for each in document.items]
+
+
+def _matches(name: str, interface: str) -> bool:
+    return interface.startswith(name[:-1]) if name.endswith("+") else name == interface
 
 
 def _rank(rule: Element) -> tuple[int, int]:

@@ -125,3 +125,10 @@ def test_another_port_is_not_ssh():
     session = Session("2001:db8::7", 2222, "eth0")
     named = {"zones/public": zone(SSH)}
     assert "port 2222/tcp" in lockout(named, "public", session, [])
+
+
+def test_an_interface_that_a_wildcard_names_is_in_its_zone():
+    drop = zone(item("interface", name="eth+"), target="DROP")
+    assert "zone drop" in verdict(zones_public=zone(SSH), zones_drop=drop)
+    other = zone(item("interface", name="ens+"), target="DROP")
+    assert verdict(zones_public=zone(SSH), zones_drop=other) == ""

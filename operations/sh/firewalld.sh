@@ -9,21 +9,19 @@
 steps=$1 verb=$2 seconds=$3 enable=$4 rivals=$5 sha=$6
 shift 6
 stage=$GUARD/firewalld
-undo firewalld
-# What was taken back may have been its start.
-case $verb-$(systemctl is-active firewalld) in
-reload-inactive | reload-failed) verb=start ;;
-start-active) verb=reload ;;
-esac
-[ "$verb-$(systemctl is-enabled firewalld 2>/dev/null)" != start-masked ] || enable=unmask
+! waits firewalld || die "another run's change of the firewall waits for its confirmation; nothing was changed"
 rm -rf "$stage"
 mkdir -p "$stage/new" "$stage/old"
 base64 -d >"$stage/payload" 2>/dev/null || true
 [ "$(digest "$stage/payload")" = "$sha" ] || die "the new configuration did not arrive whole; nothing was changed"
 printf '%s\n' "$@" >"$stage/interfaces"
-active=
-for unit in $rivals; do ! systemctl -q is-active "$unit" || active="$active $unit"; done
-echo "verb=$verb enable=$enable rivals='$rivals' active='$active'" >"$stage/how"
+active= enabled=
+for unit in $rivals; do
+    ! systemctl -q is-active "$unit" || active="$active $unit"
+    ! systemctl -q is-enabled "$unit" 2>/dev/null || enabled="$enabled $unit"
+done
+was=$(systemctl is-enabled firewalld 2>/dev/null) || true
+echo "verb=$verb enable=$enable rivals='$rivals' active='$active' enabled='$enabled' was='$was'" >"$stage/how"
 
 # What commit and revert do as well, each as a process of its own.
 printf '%s\n' "$steps" >"$stage/steps"
@@ -72,8 +70,6 @@ reload)
         [ -z "$interface" ] || echo "$(firewall-cmd --get-zone-of-interface="$interface" 2>/dev/null)=$interface"
     done <"$stage/interfaces" >"$stage/interfaces.before"
     ;;
-# Not for the next boot: only a commit enables it.
-start) [ "$enable" != unmask ] || { systemctl -q unmask firewalld && systemctl -q disable firewalld; } ;;
 esac
 save_rules before || die "iptables-save fails, so that Docker's rules could not be told from before; nothing was changed"
 # What waits for a confirmation is the daemon's alone: a boot brings the old files.
@@ -84,6 +80,8 @@ apply() {
     case $verb in
     reload) install_files new && reload && tried && place_interfaces interfaces ;;
     start)
+        # Not for the next boot: only a commit enables it.
+        [ "$enable" != unmask ] || { systemctl -q unmask firewalld && systemctl -q disable firewalld; } || return 1
         install_files new && forgive firewalld && timeout 120 systemctl start firewalld && timeout 30 firewall-cmd --state &&
             tried
         ;;
@@ -94,15 +92,18 @@ apply() {
 [ "$seconds" = 0 ] || arm firewalld "$seconds" "$sha"
 if [ "$verb" != offline ] && ! said=$(apply 2>&1 9>&-); then
     say "firewalld did not take its new configuration: $said"
-    [ "$seconds" = 0 ] || claim firewalld failed || die "reverted: the host is as it was before"
+    [ "$seconds" = 0 ] || claim firewalld failed || die "the guard of this change is gone: was the host restarted?"
     outcome="the previous configuration is back in place"
-    revert >/dev/null 2>&1 9>&- || outcome="$outcome, and firewalld does not take that either: see journalctl -u firewalld"
+    revert >/dev/null 2>&1 9>&- || die "$outcome, and firewalld does not take that either: see journalctl -u firewalld"
     disarm firewalld
     die "reverted: $outcome"
 fi
 case $said in *"Docker's rules"*) say "$said" ;; esac
 if [ "$seconds" = 0 ]; then
-    commit 9>&-
+    if ! said=$(commit 2>&1 9>&-); then
+        revert >/dev/null 2>&1 9>&- || die "the change could not be made a lasting one ($said), and going back has failed, too"
+        die "reverted: the change could not be made a lasting one: $said"
+    fi
     rm -rf "$stage"
 else
     made firewalld "$seconds"

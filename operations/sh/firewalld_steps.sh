@@ -16,6 +16,8 @@ install_files() {
             rm -f "$path"
         fi
     done <"$stage/$1.list"
+    # The renames, too: a host that is switched off by somebody who is locked out has to boot into the old files.
+    sync -f /etc/firewalld 2>/dev/null || sync
 }
 
 reload() { timeout 120 firewall-cmd --reload && timeout 30 firewall-cmd --state; }
@@ -133,7 +135,6 @@ revert() {
     start)
         systemctl stop firewalld || undone=1
         rules_back || undone=1
-        [ "$enable" != unmask ] || systemctl -q mask firewalld || undone=1
         ;;
     stop) timeout 120 systemctl start firewalld || undone=1 ;;
     *)
@@ -141,6 +142,14 @@ revert() {
         [ -z "$active" ] || rules_back || undone=1
         ;;
     esac
+    # A commit may have failed half way.
+    case $was in
+    enabled) systemctl -q enable firewalld || undone=1 ;;
+    disabled) systemctl -q disable firewalld || undone=1 ;;
+    masked) systemctl -q mask firewalld || undone=1 ;;
+    esac
+    # shellcheck disable=SC2086
+    [ -z "$enabled" ] || systemctl -q enable $enabled || undone=1
     keep_docker || undone=1
     return $undone
 }

@@ -12,24 +12,28 @@ disarm() {
     rm -f "$RUN/guard.$1" "$RUN/guard.$1".*
 }
 
-# undo NAME: a change that still waits, or is on its way back, is taken back before there is another one.
+# waits NAME: whether a change waits, was claimed by somebody who then died, or could not be taken back. We have the
+# lock, so nobody is at it.
+waits() {
+    for left in "" .superseded .confirmed .failed .reverting; do [ ! -e "$RUN/guard.$1$left" ] || return 0; done
+    return 1
+}
+
+# undo NAME: take back what waits.
 undo() {
-    if claim "$1" superseded; then
-        sh "$GUARD/$1/revert" 9>&- || die "$1: an earlier change waited for its confirmation, and cannot be taken back"
-    fi
-    tries=0
-    while [ -e "$RUN/guard.$1.reverting" ] && [ $tries -lt 150 ]; do
-        sleep 1
-        tries=$((tries + 1))
-    done
+    claim "$1" superseded || true
+    sh "$GUARD/$1/revert" 9>&- || die "$1: an earlier change was not confirmed, and cannot be taken back"
     disarm "$1"
 }
 
-# A timer's own accuracy is a minute. No variable of the shell's in here: systemd would put its own in its place.
+# A timer's own accuracy is a minute. It waits for the lock: a change that is still being made is not taken back
+# under its feet. No variable of the shell's in here: systemd would put its own in its place.
 timer() {
     systemd-run --quiet --unit="elforge-revert-$1$3" --on-active="$2" --timer-property=AccuracySec=1s /bin/sh -c "
+        exec 9>>$RUN/lock
+        flock -w 900 9
         mv $RUN/guard.$1 $RUN/guard.$1.reverting || exit 0
-        if sh $GUARD/$1/revert; then
+        if sh $GUARD/$1/revert 9>&-; then
             mv $RUN/guard.$1.reverting $RUN/guard.$1.reverted
         else
             mv $RUN/guard.$1.reverting $RUN/guard.$1.failed

@@ -128,7 +128,7 @@ def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> N
         "disabled\ninactive"
     )
     # As it would have been.
-    root(host, "rm /run/systemd/system-preset/00-elforge-firewalld.service.preset; rpm -e --nodeps firewalld")
+    root(host, "rpm -e --nodeps firewalld")
     root(host, "yum -q -y install firewalld")
     assert root(host, "systemctl is-enabled firewalld") == "enabled"
 
