@@ -7,9 +7,9 @@ INVENTORY ?= inventory.py
 LAB := $(or $(ELFORGE_LAB_DIR),/var/lib/elforge-lab)
 export PYINFRA_PROGRESS := off
 # What runs beside each other: each has lab hosts of its own.
-SUITES := test-lab test-golang test-faults test-sweep test-vm
+SUITES := test-lab test-golang test-faults test-sweep
 
-.PHONY: help demo test check lab sweep test-real bench lock golock docs clean system $(SUITES)
+.PHONY: help demo test check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,14 +21,14 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 test: check system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
 	$(BIN)/python -m lab reset el7 el8 el9
 	$(BIN)/python -m tools.real inventory.py
-	$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SUITES)) SELECT=--sample $(SUITES)
+	$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SUITES)) $(SUITES)
 
-$(SUITES): test-%: $(VENV)/done system
+$(SUITES) test-vm: test-%: $(VENV)/done system
 	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pytest -v -p no:cacheprovider $(CAPTURE) $(SELECT) tests/$* 2>&1 \
 		| tee $@.log | sed -u 's/^/$*: /'
 # Its progress is what it prints.
 test-sweep: CAPTURE := --capture=no
-test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours
+test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT=--sample minutes
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root, seconds
 	$(BIN)/ruff check .

@@ -21,32 +21,35 @@ from tests.figures import FIGURES
 from tests.runner import Run, pyinfra
 from tests.vm.permissive import permit_firewalld
 
-NAME = "vm9-power"
-# Two states of one host, with every kind of file in between: settings, drop-in, link, none at all.
+NAME, DEPLOY = "vm9-power", "tests/vm/deploy_power.py"
+# Two states of one host, with every kind of change in between: files, links, directories, records, a daemon.
 STATES: tuple[dict[str, Any], ...] = (
-    {"base_timezone": "UTC", "firewall_default_zone": "public", "selinux_ports": {}},
+    {
+        "base_timezone": "UTC",
+        "selinux_ports": {},
+        "firewall_default_zone": "public",
+        "goenv_private": ["git.example.com/*"],
+    },
     {
         "base_timezone": "Europe/Berlin",
-        "docker_debug": True,
-        "docker_log_driver": "local",
-        "docker_hosts": ["fd://", "unix:///run/docker-2.sock"],
-        "docker_proxies": {"http_proxy": "http://192.0.2.1:3128"},
+        "selinux_ports": {"15601/tcp": "http_port_t"},
         "firewall_zones": {"public": {"ports": ["8080/tcp"]}, "inside": {"services": ["ssh"]}},
         "firewall_default_zone": "inside",
-        "selinux_ports": {"15601/tcp": "http_port_t"},
+        "goenv_private": ["git.example.com/*"],
+        "goenv_proxy": ["https://proxy.example.org", "direct"],
+        "goenv_tmpdir": "/srv/go/tmp",
     },
 )
 # With what says when something happened left out.
 FILES = (
     "cd / && find etc var/lib/elforge usr/local ! -path 'var/lib/elforge/backup*' ! -path 'etc/ld.so.cache' "
-    "! -path 'etc/docker/key.json' \\( -type f -exec sha256sum {} + -o -type l -printf '%l  %p\\n' \\)"
+    "\\( -type f -exec sha256sum {} + -o -type l -printf '%l  %p\\n' \\)"
 )
 SEED = 20261121
 
 
 def run(state: dict[str, Any], **options: Any) -> Run:
-    # Emulated, everything takes a while.
-    return pyinfra(NAME, data=state, **options)
+    return pyinfra(NAME, deploy=DEPLOY, data=state, **options)
 
 
 def files(host: Host) -> dict[str, str]:
