@@ -112,7 +112,7 @@ def test_h43_the_mode_is_what_was_asked_for_at_once(host):
     assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Enforcing\nSELINUX=enforcing\n"
 
 
-def test_h41_a_mode_in_which_sshd_could_not_listen_is_refused(host):
+def test_a_mode_in_which_sshd_could_not_listen_is_refused(host):
     root(host, f"setenforce 0; {LISTEN}")
     enforce = {**WANTED, "selinux_mode": "enforcing", **OTHER_PORT}
     refused = pyinfra(NAME, deploy=DEPLOY, data=enforce)
