@@ -28,7 +28,7 @@ $(SUITES) test-vm: test-%: $(VENV)/done system
 		| tee $@.log | sed -u 's/^/$*: /'
 # Its progress is what it prints.
 test-sweep: CAPTURE := --capture=no
-test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT=--sample minutes
+test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT='-m sample' minutes
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root, seconds
 	$(BIN)/ruff check .

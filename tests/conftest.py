@@ -22,7 +22,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden from what runs now")
     parser.addoption("--whole-sweep", action="store_true", help="crash at every point, not at a sample")
-    parser.addoption("--sample", action="store_true", help="of tests/vm only what has the marker sample")
     parser.addoption("--power-cuts", type=int, default=20, help="how often tests/vm cuts the power")
     parser.addoption("--inventory", default="inventory.py", help="pyinfra inventory for tests/acceptance")
 
@@ -34,18 +33,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     named = {Path(arg.split("::")[0]).resolve() for arg in config.args}
     inside = any(path == collection_path or collection_path in path.parents for path in named)
     return None if inside else True
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Emulated, a whole tests/vm takes hours."""
-    if not config.getoption("--sample"):
-        return
-    vm = [item for item in items if item.path.parent.name == "vm"]
-    left_out = [item for item in vm if not item.get_closest_marker("sample")]
-    items[:] = [item for item in items if item not in left_out]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        FIGURES.append(f"tests/vm: a sample; make test-vm runs the other {len(left_out)} tests, too")
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import lab.hosts
 from lab.hosts import Host
 from tests import lockout
 from tests.lockout import WAYS
-from tests.vm.permissive import permit_firewalld
+from tests.vm.permissive import permissive
 
 NAME = "vm9-lockout"
 SAMPLE = "the default zone"
@@ -18,11 +17,7 @@ SAMPLE = "the default zone"
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
-    lab.hosts.reset([NAME])
-    host = Host(NAME)
-    permit_firewalld(host)
-    yield host
-    lab.hosts.down([NAME])
+    yield from permissive(NAME)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-import lab.hosts
 from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.runner import Run, pyinfra
-from tests.vm.permissive import permit_firewalld
+from tests.vm.permissive import permissive
 
 NAME, DEPLOY = "vm9-power", "tests/vm/deploy_power.py"
 # Two states of one host, with every kind of change in between: files, links, directories, records, a daemon.
@@ -61,11 +60,7 @@ def files(host: Host) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
-    lab.hosts.reset([NAME])
-    host = Host(NAME)
-    permit_firewalld(host)
-    yield host
-    lab.hosts.down([NAME])
+    yield from permissive(NAME)
 
 
 def cut(host: Host, state: dict[str, Any], seconds: float) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-import lab.hosts
 from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.lockout import root
 from tests.runner import pyinfra
-from tests.vm.permissive import permit_firewalld
+from tests.vm.permissive import permissive
 
 NAME = "vm9-reboot"
 DATA: dict[str, Any] = {
@@ -37,11 +36,7 @@ SAID = (
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
-    lab.hosts.reset([NAME])
-    host = Host(NAME)
-    permit_firewalld(host)
-    yield host
-    lab.hosts.down([NAME])
+    yield from permissive(NAME)
 
 
 def test_what_was_declared_outlives_a_reboot(host):
