@@ -217,7 +217,7 @@ def firewall_first() -> Commands:
     if dockerd.active in ("active", "reloading") or found.enabled != "enabled":
         host.noop("firewalld is not enabled, or Docker already runs")
     else:
-        yield from firewalld.configured._inner(wanted=firewalld.Wanted(running=True, files_too=False))
+        yield from firewalld.configured._inner(wanted=firewalld.Wanted(running=True, keep_files=True))
 
 
 def _say_what_is_left_out(wanted: Wanted, state: DockerState) -> None:

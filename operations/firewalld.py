@@ -58,7 +58,7 @@ class Wanted:
     running: bool | None = None  # None: as it is, but it has to run
     unmask: bool = False
     rivals: bool = False  # whether services that own the packet filter are disabled with the same change
-    files_too: bool = True  # False leaves all files as they are, ours too
+    keep_files: bool = False  # whether all files stay as they are, ours too
     newest: str = ""  # version that a host without firewalld will get
     seconds: int = 60  # for a new connection to confirm a change
     limited: bool = False  # whether firewall_docker_allow decides who reaches published ports
@@ -91,7 +91,7 @@ def configured(wanted: Wanted) -> Commands:
     if why := _refusal(wanted, found):
         refuse(why)
     try:
-        goal = target(found, wanted.files, wanted.conf) if wanted.files_too else as_it_is(found)
+        goal = as_it_is(found) if wanted.keep_files else target(found, wanted.files, wanted.conf)
         before = documents(found)
     except ValueError as error:
         refuse(str(error))

@@ -395,7 +395,7 @@ def _clashes(
         key, value, old = change
         kind, name = change.kind, change.name
         if kind == "port" and SSH in (old, *_types(policy, name)) and value != SSH:
-            yield from _ssh_loses(name, by_policy=value is None)
+            yield from _ssh_loses(name, removed=value is None)
         if kind == "port" and value is not None and value not in policy.unknown:
             yield from port_clashes(ports_of(name, value), policy.ports, local, reassign or key in owned)
         elif kind in ("fcontext", "equivalence") and old is not None and key not in owned:
@@ -419,10 +419,10 @@ def _types(policy: Policy, name: str) -> set[str]:
     return {each.type for each in known if overlap(each, ports_of(name))}
 
 
-def _ssh_loses(name: str, by_policy: bool) -> Iterator[str]:
+def _ssh_loses(name: str, removed: bool) -> Iterator[str]:
     """Yield that sshd would lose the port that elforge comes in by; 22 it has by the policy itself."""
     session = _session()
-    if overlap(ports_of(name), Port("tcp", session, session, SSH)) and not (by_policy and session == 22):
+    if overlap(ports_of(name), Port("tcp", session, session, SSH)) and not (removed and session == 22):
         yield f"elforge comes in by port {session}: it stays {SSH}, or sshd could not be started again"
 
 

@@ -2,9 +2,9 @@
 # STEPS: the text of firewalld_steps.sh.
 # VERB: reload (a running daemon), start, stop, offline (a stopped one stays so). SECONDS: how long the host waits for
 # a confirmation before it goes back, 0 for no wait. ENABLE: enable, disable, unmask or leave.
-# RIVALS: services that own the packet filter, which it is taken from. ZONE=INTERFACE: where
-# the daemon is to have an interface; an empty zone leaves it to the default one. On stdin, as base64 with this SHA256, the files:
-# a line "+ PATH" or "- PATH" (goes), then each line of the text after a "|".
+# RIVALS: services that own the packet filter, which it is taken from. ZONE=INTERFACE: where the daemon is to have an
+# interface; an empty zone leaves it to the default one. On stdin, as base64 with this SHA256, the files: a line
+# "+ PATH" or "- PATH" (goes), then each line of the text after a "|".
 # uses: guard
 steps=$1 verb=$2 seconds=$3 enable=$4 rivals=$5 sha=$6
 shift 6

@@ -137,7 +137,7 @@ revert() {
         rules_back || undone=1
         ;;
     stop) timeout 120 systemctl start firewalld || undone=1 ;;
-    *)
+    reload)
         reload && place_interfaces interfaces.before || undone=1
         [ -z "$active" ] || rules_back || undone=1
         ;;
