@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from facts.guard import waits
 from pure.firewall_state import Session
 from pure.firewalld_config import Document, item, rich_rule
 from pure.lockout import lockout
@@ -132,3 +136,9 @@ def test_an_interface_that_a_wildcard_names_is_in_its_zone():
     assert "zone drop" in verdict(zones_public=zone(SSH), zones_drop=drop)
     other = zone(item("interface", name="ens+"), target="DROP")
     assert verdict(zones_public=zone(SSH), zones_drop=other) == ""
+
+
+def test_the_host_and_the_fact_agree_on_what_waits():
+    shell = (Path(__file__).parent.parent / "operations/sh/guard.sh").read_text()
+    (names,) = re.findall(r"for left in \"\" (.*?);", shell)
+    assert re.findall(r"guard\.x(\.\w+)", waits("x")) == names.split()
