@@ -8,6 +8,8 @@ from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
 from deploys.run import Step, run
 from deploys.selinux import SelinuxOptions, selinux
+from deploys.service import service
+from deploys.service_options import ServiceOptions
 
 run(
     Step(base, BaseOptions),
@@ -16,4 +18,5 @@ run(
     Step(docker, DockerOptions, group="docker_hosts"),
     Step(goenv, GoenvOptions, group="go_hosts"),
     Step(go, GoOptions, group="go_hosts"),
+    Step(service, ServiceOptions, group="service_hosts"),
 )

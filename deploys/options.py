@@ -26,7 +26,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     namespace: ClassVar[str]
-    # Options whose values may hold secrets, even mistaken ones: no message repeats them.
+    # Options, or fields in them, whose values may hold secrets, even mistaken ones: no message repeats them.
     hidden: ClassVar[frozenset[str]] = frozenset()
     # Names that one might expect and that are no options on purpose, with the reason.
     declined: ClassVar[Mapping[str, str]] = {}
@@ -43,6 +43,16 @@ class Options(BaseModel):
         + fleet: the options of every host in the run, all of them right by themselves
         """
         yield from ()
+
+    def adds(self, other: Options) -> Options:
+        """
+        Return another deploy's options with what these ask of it; most ask nothing.
+
+        + other: the options of an earlier deploy on the same host
+
+        What two deploys declare of one thing is still declared once, and one operation brings it about.
+        """
+        return other
 
     @model_validator(mode="after")
     def _has_no_contradictions(self) -> Self:
@@ -140,7 +150,7 @@ def _line(model: type[Options], details: ErrorDetails, known: list[str]) -> str:
         return f"{path}: unknown option{hint}"
     if details["type"] == "missing":
         return f"{path}: {_sentence(details['msg'])}"
-    got = "" if field in model.hidden else f" (got {_short(details['input'])})"
+    got = "" if model.hidden & {field, *inner} else f" (got {_short(details['input'])})"
     return f"{path}: {_without_passwords(_sentence(details['msg']), details['input'])}{got}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
+from functools import reduce
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -64,10 +65,10 @@ def run(*steps: Step) -> None:
     if _checked[state]:
         raise Refused("\n".join(["mistakes in the inventory data; nothing was changed:", *_checked[state]]))
     machine = _machine()
+    models = _models(host, steps)
     for step in steps:
         if _concerns(host, step):
-            options = _models(host, (step,))[step.options]
-            step.deploy(options, RELEASES[machine.major], machine)
+            step.deploy(models[step.options], RELEASES[machine.major], machine)
 
 
 def guard() -> None:
@@ -132,8 +133,14 @@ def _all_mistakes(state: State, steps: tuple[Step, ...]) -> list[str]:
 
 
 def _models(each: Host, steps: tuple[Step, ...]) -> dict[type[Options], Options]:
+    """Return the options of each deploy that is for a host, with what the others add to them."""
     data, reserved = each.data.dict(), _reserved(each)
-    return {step.options: step.options.of(data, reserved) for step in steps if _concerns(each, step)}
+    own = {step.options: step.options.of(data, reserved) for step in steps if _concerns(each, step)}
+    return {model: reduce(_with, own.values(), options) for model, options in own.items()}
+
+
+def _with(options: Options, other: Options) -> Options:
+    return other.adds(options)
 
 
 def _clashes(name: str, fleet: Fleet) -> list[str]:

@@ -9,27 +9,23 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path as LocalPath
 from threading import Lock
-from typing import Any
 
 from pyinfra import host
-from pyinfra.api import StringCommand
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments, pop_global_arguments
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.exceptions import NoHostError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from facts.files import Path, Paths
 from facts.go import Toolchain, Toolchains
 from facts.rpm import Answer, Rpms
+from operations.carry import Carried
 from operations.script import Commands, Script, operation, refuse, script, unreadable, warn
 
 GO = "/usr/local/go"
 _NUMBER = "(0|[1-9][0-9]*)"
 VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}(?:\.{_NUMBER})?(?:(rc|beta){_NUMBER})?")
 _KINDS = ("beta", "rc", None)
-# sshd takes these for names of users, and SSSD gives out some of them (ada@corp).
-_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")
 # Where an installation goes that elforge did not make, when it may be moved.
 ASIDE = "/usr/local/go.before-elforge"
 
@@ -161,7 +157,7 @@ def delivered(recipe: Recipe, source: str) -> Commands:
     if giver not in host.state.inventory.get_active_hosts():
         why = "has failed" if host.state.is_executing else "is not part of this run: see --limit"
         refuse(f"{recipe.name} is to come from {source}, which {why}")
-    yield Delivery(recipe, giver)
+    yield delivery(recipe, giver)
 
 
 @operation
@@ -290,36 +286,20 @@ _collecting = Lock()
 _COPIES = 6
 
 
-class Delivery(StringCommand):
-    """Carries a toolchain's archive from the host that built it to the one that lacks it."""
+def delivery(recipe: Recipe, giver: Host) -> Carried:
+    """Carry a toolchain's archive from the host that built it to the one that lacks it."""
 
-    def __init__(self, recipe: Recipe, giver: Host) -> None:
-        """Show as one line in a plan."""
-        super().__init__("deliver", recipe.name, "from", giver.name)
-        self.recipe, self.giver = recipe, giver
+    def find(state: State) -> LocalPath:
+        with _collecting:
+            return collected(state, giver, f"{recipe.root}/{recipe.name}.tar.gz")
 
-    def execute(self, state: State, host: Host, connector_arguments: ConnectorArguments) -> Any:
-        """Return whether it is in place, and what was said on the way."""
-        recipe = self.recipe
-        try:
-            with _collecting:
-                archive = collected(state, self.giver, f"{recipe.root}/{recipe.name}.tar.gz")
-            incoming = f"{recipe.root}/.incoming"
-            done, said = host.run_shell_command("id -un")
-            user = said.stdout_lines[-1] if done and said.stdout_lines else ""
-            if not _LOGIN.fullmatch(user):
-                raise OSError("the host does not say who is logged in")
-            done, said = _run(script("incoming", incoming, user), host, connector_arguments)
-            if not done:
-                return done, said
-            place = f"{incoming}/{archive.name}"
-            if not host.put_file(str(archive), place):
-                raise OSError(f"{archive} cannot be sent")
-        except OSError as error:
-            return False, CommandOutput([OutputLine("stderr", f"{recipe.name}: {error}")])
-        more = {"method": "archive", "archive": place, "sha": archive.name.partition(".")[0]}
-        last = script("toolchain", content=recipe.text(**more), seconds=3600, progress=True)
-        return last.execute(state, host, connector_arguments)
+    def then(place: str) -> Script:
+        digest = place.rpartition("/")[2].partition(".")[0]
+        text = recipe.text(method="archive", archive=place, sha=digest)
+        return script("toolchain", content=text, seconds=3600, progress=True)
+
+    folder = f"{recipe.root}/.incoming"
+    return Carried("deliver", recipe.name, "from", giver.name, find=find, folder=folder, then=then)
 
 
 def collected(state: State, giver: Host, path: str) -> LocalPath:
@@ -348,7 +328,3 @@ def collected(state: State, giver: Host, path: str) -> LocalPath:
 def _sha256(path: LocalPath) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _run(command: Script, target: Host, arguments: ConnectorArguments) -> Any:
-    return target.run_shell_command(command, **{**arguments, **command.connector_arguments})

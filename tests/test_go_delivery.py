@@ -12,7 +12,7 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from operations.go import Delivery, collected
+from operations.go import collected, delivery
 from operations.script import Script
 from tests.test_operations import RECIPE
 
@@ -104,8 +104,8 @@ class Receiver:
 
     def get(self, packed: Path) -> tuple[bool, str]:
         recipe = replace(RECIPE, root=str(packed.parent))
-        delivery = Delivery(recipe, self.state.inventory.get_host("@local"))
-        done, said = delivery.execute(self.state, self.host, {"_sudo": True})
+        carried = delivery(recipe, self.state.inventory.get_host("@local"))
+        done, said = carried.execute(self.state, self.host, {"_sudo": True})
         return done, said.stderr
 
 

@@ -15,6 +15,7 @@ from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.options import Options
 from deploys.selinux import SelinuxOptions
+from deploys.service_options import ServiceOptions
 
 MODELS: dict[str, type[Options]] = {
     "base": BaseOptions,
@@ -23,6 +24,7 @@ MODELS: dict[str, type[Options]] = {
     "docker": DockerOptions,
     "goenv": GoenvOptions,
     "go": GoOptions,
+    "service": ServiceOptions,
 }
 HEAD = """# Options
 

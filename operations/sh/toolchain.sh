@@ -1,11 +1,7 @@
 # toolchain (the recipe on stdin, see Recipe in operations/go.py): Go, in place only once it is proven.
 # uses: download
-# Not a here-document: bash before 5.1 puts those into /tmp.
-base64 -d >"$RUN/recipe"
-while read -r key value; do
-    case $key in '' | *[!a-z]*) die "not a recipe: $key" ;; esac
-    eval "$key=\$value"
-done <"$RUN/recipe"
+# uses: workshop
+# uses: recipe
 final=$root/$name
 # Not below /tmp, which may be mounted noexec, and beside its place, so that it gets there by a rename.
 work=$root/.build.$name
@@ -15,14 +11,6 @@ log=$STATE/go/$name.log
 case $cc in '') compiler=gcc ;; *) compiler=$cc ;; esac
 
 tell() { echo "$name: $*" || :; }
-
-# Nothing of root's environment reaches what the unprivileged user runs. No path of these holds a space.
-clean="env -i HOME=$work TMPDIR=$work/tmp GOCACHE=$work/cache PATH=/usr/bin:/bin LC_ALL=C"
-
-as_user() {
-    # shellcheck disable=SC2086
-    (cd "$work" && exec runuser -u "$user" -- $clean "$@" 9>&-)
-}
 
 go_command() {
     as_user GOENV=off GOFLAGS= GOPROXY=off GOTOOLCHAIN=local CC="$compiler" "$@" </dev/null
@@ -107,10 +95,9 @@ why_not() {
     esac
 }
 
-# What the unprivileged user has made becomes root's, before root works on it and before it is tried: no process of
-# that user is left, and there is nothing in it but directories and files.
+# Root's, before it is tried; there is nothing in it but directories and files.
 seize() {
-    pkill -KILL -u "$user" || :
+    dismissed
     mv -T "$raw" "$tree"
     [ -d "$tree" ] && ! [ -L "$tree" ] || die "$name: the release file holds no directory go"
     chown -R -h root:root "$tree"
@@ -193,12 +180,7 @@ parents "$root"
 mkdir -p "$cache"
 rm -rf "$root"/.build.* "$root"/.old.*
 trap 'rm -rf "$work" || :; explain_refusal "$root"' EXIT
-# Root's alone at the top, so that the user cannot put links where root will step; these parts are the user's.
-mkdir -m 711 "$work"
-for part in new tmp cache; do
-    mkdir -m 700 "$work/$part"
-    chown "$user:" "$work/$part"
-done
+workshop "$work" "$user" new tmp cache
 case $method in
 archive)
     chown -h root "${archive%/*}" "$archive"

@@ -1,0 +1,202 @@
+"""The units of an application, and all else that a host has of it, from its options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from deploys.service_options import INSTANCE, App
+from operations.service import Manifest
+from pure.unit import Directive, Text, command, rendered
+
+DATA = "/var/lib"
+# How a unit says which instance it is of.
+_SPECIFIER = "%i"
+# By hardening profile, in systemd's newest words: what a Go program with a directory and sockets of its own
+# can do without. Not among them is ProcSubset=pid: the net package reads net.core.somaxconn, without which a
+# listener's backlog is 128.
+_BASIC = {
+    "NoNewPrivileges": "yes",
+    "PrivateTmp": "yes",
+    "ProtectSystem": "full",
+    "ProtectHome": "yes",
+}
+_STRICT = {
+    **_BASIC,
+    "ProtectSystem": "strict",
+    "PrivateDevices": "yes",
+    "ProtectKernelTunables": "yes",
+    "ProtectKernelModules": "yes",
+    "ProtectKernelLogs": "yes",
+    "ProtectControlGroups": "yes",
+    "ProtectClock": "yes",
+    "ProtectHostname": "yes",
+    "ProtectProc": "invisible",
+    "PrivateIPC": "yes",
+    "RemoveIPC": "yes",
+    "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+    "RestrictNamespaces": "yes",
+    "RestrictRealtime": "yes",
+    "RestrictSUIDSGID": "yes",
+    "LockPersonality": "yes",
+    "MemoryDenyWriteExecute": "yes",
+    "KeyringMode": "private",
+    "SystemCallArchitectures": "native",
+    "SystemCallFilter": "@system-service",
+    "SystemCallErrorNumber": "EPERM",
+    "UMask": "0077",
+}
+HARDENING: dict[str, dict[str, str]] = {"none": {}, "basic": _BASIC, "strict": _STRICT}
+# What the first 1024 ports ask for.
+_BIND, _PRIVILEGED = "CAP_NET_BIND_SERVICE", 1024
+
+
+class Units(NamedTuple):
+    """What is put on a host, and what its systemd is too old for, by unit."""
+
+    manifest: Manifest
+    dropped: dict[str, list[str]]
+
+
+def units(name: str, app: App, systemd: int) -> Units:
+    """
+    Return all that a host is to have of an application, but for its program.
+
+    + name: of the application
+    + app: its options
+    + systemd: the version that is there
+    """
+    service = f"{name}@.service" if app.instances else f"{name}.service"
+    texts = {service: rendered(_service(name, app), systemd)}
+    if app.listen:
+        texts[f"{name}.socket"] = rendered(_socket(name, app), systemd)
+    if app.probe:
+        watcher = service.replace(name, f"{name}-probe", 1)
+        texts[watcher] = rendered(_watcher(name, app, service), systemd)
+        texts[watcher.replace(".service", ".timer")] = rendered(_timer(app, watcher), systemd)
+    manifest = Manifest(
+        name=name,
+        version=app.version,
+        units={unit: text.text for unit, text in texts.items()},
+        runs=tuple(_instances(service, app)),
+        sockets=(f"{name}.socket",) if app.listen else (),
+        watchers=tuple(_instances(watcher.replace(".service", ".timer"), app)) if app.probe else (),
+        variables={**_limits(app), **app.environment},
+        secrets=app.secrets,
+        probe=app.probe or "",
+        timeout=app.probe_timeout,
+        ready=app.ready_seconds,
+    )
+    return Units(manifest, {unit: _dropped(text) for unit, text in texts.items()})
+
+
+def _dropped(text: Text) -> list[str]:
+    # Only how much of it is logged: nothing that anybody relies on.
+    return [name for name in text.dropped if name != "LogLevelMax"]
+
+
+def _instances(unit: str, app: App) -> Iterator[str]:
+    for instance in app.instances or [""]:
+        yield unit.replace("@.", f"@{instance}.")
+
+
+def _limits(app: App) -> dict[str, str]:
+    """Go knows nothing of a memory limit, and of CPU limits only from 1.25 on: there this says the same."""
+    found = {}
+    if app.gomemlimit is not None:
+        found["GOMEMLIMIT"] = str(app.gomemlimit)
+    if app.cpus is not None:
+        found["GOMAXPROCS"] = str(math.ceil(app.cpus))
+    return found
+
+
+def _service(name: str, app: App) -> Iterator[Directive]:
+    yield Directive("Unit", "Description", f"{name}, put here by elforge")
+    # After=network.target says nothing of a network that works (facts.md section 7).
+    yield Directive("Unit", "Wants", "network-online.target")
+    yield Directive("Unit", "After", "network-online.target")
+    if app.listen:
+        yield Directive("Unit", "Requires", f"{name}.socket")
+        yield Directive("Unit", "After", f"{name}.socket")
+    yield Directive("Unit", "StartLimitIntervalSec", str(app.crash_seconds))
+    yield Directive("Unit", "StartLimitBurst", str(app.crash_limit))
+    program = f"/opt/{name}/current/bin/{name}"
+    line = command([program, *app.arguments]).replace(INSTANCE, _SPECIFIER)
+    for key, value in _process(name, app, line):
+        yield Directive("Service", key, value)
+    yield Directive("Install", "WantedBy", "multi-user.target")
+
+
+def _process(name: str, app: App, line: str) -> Iterator[tuple[str, str]]:
+    user = app.user or name
+    yield "Type", "notify" if app.notify or app.watchdog else "simple"
+    if app.watchdog:
+        yield "WatchdogSec", str(app.watchdog)
+    yield "ExecStart", line
+    yield "User", user
+    yield "Group", user
+    yield "WorkingDirectory", f"{DATA}/{name}"
+    yield "EnvironmentFile", f"/etc/elforge/service/{name}.env"
+    yield "Restart", app.restart
+    yield "RestartSec", str(app.restart_seconds)
+    yield "TimeoutStartSec", str(app.ready_seconds)
+    yield "TimeoutStopSec", "30"
+    if app.memory:
+        yield "MemoryMax", app.memory
+        # Or it would be the swap that fills up.
+        yield "MemorySwapMax", "0"
+    if app.cpus:
+        yield "CPUQuota", f"{round(app.cpus * 100)}%"
+    if app.tasks:
+        yield "TasksMax", str(app.tasks)
+    if app.files:
+        yield "LimitNOFILE", str(app.files)
+    yield from _hardened(name, app)
+
+
+def _hardened(name: str, app: App) -> Iterator[tuple[str, str]]:
+    rights = dict.fromkeys(app.capabilities)
+    if any(int(port.split("/")[0]) < _PRIVILEGED for port in app.ports):
+        rights[_BIND] = None
+    if rights:
+        yield "AmbientCapabilities", " ".join(rights)
+    profile = HARDENING[app.hardening]
+    yield from profile.items()
+    if app.hardening == "strict":
+        yield "CapabilityBoundingSet", " ".join(rights)
+        # In a user namespace of its own, capabilities mean nothing outside of it.
+        if not rights:
+            yield "PrivateUsers", "yes"
+    if profile:
+        yield "ReadWritePaths", " ".join([f"{DATA}/{name}", *app.writable])
+
+
+def _socket(name: str, app: App) -> Iterator[Directive]:
+    yield Directive("Unit", "Description", f"{name}'s socket, put here by elforge")
+    for each in app.listen:
+        yield Directive("Socket", "ListenStream", each)
+    yield Directive("Install", "WantedBy", "sockets.target")
+
+
+def _watcher(name: str, app: App, service: str) -> Iterator[Directive]:
+    unit = service.replace("@.", f"@{_SPECIFIER}.")
+    numbers = [app.probe_failures, app.probe_seconds, app.ready_seconds]
+    words = command(
+        ["/bin/sh", f"/etc/elforge/service/{name}.probe", app.probe or "", str(app.probe_timeout)]
+    ).replace(INSTANCE, _SPECIFIER)
+    yield Directive("Unit", "Description", f"Look whether {name} answers, put here by elforge")
+    yield Directive("Service", "Type", "oneshot")
+    yield Directive("Service", "ExecStart", " ".join([words, unit, *map(str, numbers)]))
+    yield Directive("Service", "TimeoutStartSec", str(app.probe_timeout + 30))
+    yield Directive("Service", "LogLevelMax", "notice")
+
+
+def _timer(app: App, watcher: str) -> Iterator[Directive]:
+    yield Directive("Unit", "Description", "Look whether it answers, put here by elforge")
+    for key in ("OnActiveSec", "OnUnitActiveSec"):
+        yield Directive("Timer", key, str(app.probe_seconds))
+    # A minute is what systemd takes else.
+    yield Directive("Timer", "AccuracySec", "1s")
+    yield Directive("Timer", "Unit", watcher.replace("@.", f"@{_SPECIFIER}."))
+    yield Directive("Install", "WantedBy", "timers.target")

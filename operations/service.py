@@ -1,0 +1,315 @@
+"""Applications as services: releases side by side, and one of them running, proven to work or taken back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as LocalPath
+
+from pyinfra import host
+
+from facts.service import ENVIRONMENTS, Deployed, Release, Releases, Running, Service
+from operations.carry import Carried
+from operations.script import Commands, Script, Stdin, operation, refuse, script, sha256, unreadable, warn
+from operations.script import snippet as shell
+from pure.secrets import reveal
+from pure.unit import environment
+
+UNITS = "/etc/systemd/system"
+_KEY = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a release is made of: a program with this digest, by URL or in a file of the control machine."""
+
+    sha256: str
+    url: str = ""
+    file: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What tells it from another program of the same version."""
+        return f"sha256 {self.sha256}"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a release is built from; what ``operations/sh/compile.sh`` reads on stdin."""
+
+    git: str  # URL of the repository
+    ref: str  # tag or commit
+    package: str  # within it
+    cgo: bool
+    go: str  # absolute path of the go command
+    user: str  # who builds
+    limit: str  # of memory, a property for systemd-run
+    seconds: int
+
+    @property
+    def origin(self) -> str:
+        """What tells it from another program of the same version; which Go builds it is no part of that."""
+        return f"git {self.git} {self.ref} {self.package}{' cgo' if self.cgo else ''}"
+
+    def text(self, **more: str) -> str:
+        """Return a line per field, and what else there is."""
+        fields = {**vars(self), "cgo": int(self.cgo), "origin": self.origin, **more}
+        return "".join(f"{key} {value}\n" for key, value in fields.items())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a host is to have of an application, but for its program."""
+
+    name: str
+    version: str
+    units: Mapping[str, str]  # name to text of the files below /etc/systemd/system
+    runs: tuple[str, ...]  # the units that are to run, instances each by itself
+    sockets: tuple[str, ...] = ()
+    watchers: tuple[str, ...] = ()  # timers that look after it
+    variables: Mapping[str, str] | None = None
+    secrets: Mapping[str, str] | None = None  # variable to reference, as pure.secrets.reveal reads it
+    probe: str = ""
+    timeout: int = 5  # for one answer to the probe, seconds
+    ready: int = 30  # for each unit to come up, seconds
+
+    def text(self) -> str:
+        """Return it as ``operations/sh/manifest.sh`` reads it; its last line says that it is whole."""
+        values = {
+            **(self.variables or {}),
+            **{key: _secret(key, ref) for key, ref in (self.secrets or {}).items()},
+        }
+        lines = "".join(f"{line}\n" for line in environment(values.items()))
+        # What a process says that it was started with; who can read that can read the secrets themselves.
+        state = sha256("\0".join([self.version, lines, *(self.units[_file(unit)] for unit in self.runs)]))
+        files = {
+            **{f"{UNITS}/{unit}": ("644", text) for unit, text in self.units.items()},
+            **({f"{ENVIRONMENTS}/{self.name}.probe": ("755", _probe())} if self.probe else {}),
+            f"{ENVIRONMENTS}/{self.name}.env": ("600", f"{lines}ELFORGE_STATE={state}\n"),
+        }
+        fields = [
+            *(
+                ("release", self.version),
+                ("probe", self.probe),
+                ("timeout", self.timeout),
+                ("ready", self.ready),
+            ),
+            *(("socket", each) for each in self.sockets),
+            *(("unit", each) for each in self.runs),
+            *(("watcher", each) for each in self.watchers),
+        ]
+        parts = [f"{key} {value}\n" for key, value in fields]
+        for path, (mode, text) in files.items():
+            parts += [f"+ {mode} {path}\n", *(f"|{line}\n" for line in text.splitlines())]
+        return "".join([*parts, "# end\n"])
+
+
+@operation
+def release(name_: str, version: str, source: Program | Build) -> Commands:
+    """
+    Have a release of an application on the host, beside the others; what runs stays as it is.
+
+    + name_: of the application
+    + version: of the release, which never changes: another program is another version
+    + source: what it is made of
+
+    **Example:**
+
+    .. code:: python
+
+        service.release(name="Get shop 1.4.2", name_="shop", version="1.4.2", source=Program(SHA256, URL))
+    """
+    found = _releases(name_).get(version)
+    if found and found.origin and found.origin != source.origin:
+        refuse(
+            f"{name_}: release {version} is there, from {found.origin}; a release never changes, "
+            f"so give what comes from {source.origin} a version of its own"
+        )
+    elif found and found.whole:
+        host.noop(f"{name_}: release {version} is already there")
+    elif isinstance(source, Build):
+        recipe = source.text(name=name_, version=version)
+        yield script("compile", content=recipe, seconds=source.seconds + 900, progress=True)
+    elif source.url:
+        yield script("obtain", name_, version, source.sha256, source.url, seconds=1800)
+    else:
+        yield _sent(name_, version, source)
+
+
+@operation
+def deployed(manifest: Manifest) -> Commands:
+    """
+    Make a release the one that runs, in one change: units, environment, link, restart, a look at it.
+
+    When it does not, what came up last is back, and the operation fails with the last lines of the journal.
+    What already runs with what is declared is not restarted.
+
+    + manifest: what is declared
+
+    **Example:**
+
+    .. code:: python
+
+        service.deployed(name="Run shop 1.4.2", manifest=manifest)
+    """
+    text = manifest.text()
+    everything = [*manifest.sockets, *manifest.runs, *manifest.watchers]
+    found = _deployed(manifest.name, everything, text)
+    if why := _in_the_way(manifest, found):
+        refuse(why)
+    if found.same and found.whole and all(_runs(unit, state) for unit, state in found.units.items()):
+        host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
+        return
+    # Each unit has its time twice, for this release and for the one before it.
+    seconds = 300 + 2 * len(manifest.runs) * (manifest.ready + 90)
+    yield script("deployed", manifest.name, content=text, seconds=seconds, progress=True)
+
+
+@operation
+def rollback(name_: str, version: str) -> Commands:
+    """
+    Go back to a release that has come up before, with the units and the environment that it had then.
+
+    The next run of the deploy brings back what the inventory says: say there which version it is.
+
+    + name_: of the application
+    + version: of the release
+
+    **Example:**
+
+    .. code:: python
+
+        service.rollback(name="Go back", name_="shop", version="1.4.1")
+    """
+    found = _releases(name_)
+    proven = sorted(each.version for each in found.values() if each.proven and each.whole)
+    if version not in proven:
+        known = f"those that have: {', '.join(proven)}" if proven else "none has"
+        refuse(f"{name_}: no release {version} on this host has come up before; {known}")
+    elif found[version].current:
+        host.noop(f"{name_}: release {version} already is the current one")
+    else:
+        yield script("deployed", name_, version, progress=True)
+
+
+@operation
+def pruned(name_: str, version: str, keep: int) -> Commands:
+    """
+    Remove old releases: one never goes that is current, nor one of those that came up last.
+
+    + name_: of the application
+    + version: the release that an earlier operation makes the current one
+    + keep: how many stay, that one included
+
+    **Example:**
+
+    .. code:: python
+
+        service.pruned(name="Remove old releases", name_="shop", version="1.4.2", keep=3)
+    """
+    found = _releases(name_)
+    others = [each for each in found.values() if each.version not in ("", version)]
+    others.sort(key=lambda each: (each.proven, each.version), reverse=True)
+    gone = sorted(each.version for each in others[keep - 1 :] if each.origin)
+    if gone or "" in found:
+        yield script("prune", f"/opt/{name_}/releases", *gone)
+    else:
+        host.noop(f"{name_}: no release is too many")
+
+
+@operation
+def removed(name_: str) -> Commands:
+    """
+    Remove an application with its units and its releases; its data and its user stay.
+
+    + name_: of the application
+
+    **Example:**
+
+    .. code:: python
+
+        service.removed(name="Remove shop", name_="shop")
+    """
+    if _releases(name_) or _deployed(name_, [], "").known:
+        yield script("undeployed", name_)
+    else:
+        host.noop(f"{name_}: already absent")
+
+
+@operation
+def unknown(unit: str, directives: list[str], systemd: int) -> Commands:
+    """
+    Say which directives a host's systemd is too old for; changes nothing.
+
+    + unit: whose they are
+    + directives: by name
+    + systemd: its version
+
+    **Example:**
+
+    .. code:: python
+
+        service.unknown(name="See what systemd knows", unit="shop.service", directives=[], systemd=252)
+    """
+    text = f"{unit}: systemd {systemd} has no {', '.join(directives)}" if directives else ""
+    if text:
+        warn(f"{text}: left out")
+    host.noop(text or f"{unit}: systemd {systemd} knows all of it")
+    yield from ()
+
+
+def _sent(name: str, version: str, source: Program) -> Carried:
+    def then(place: str) -> Script:
+        return script("obtain", name, version, source.sha256, place)
+
+    folder = f"/opt/{name}/releases/.incoming"
+    return Carried(
+        "send", f"{name} {version}", find=lambda _: LocalPath(source.file), folder=folder, then=then
+    )
+
+
+def _in_the_way(manifest: Manifest, found: Deployed) -> str:
+    """Return whose units or settings stand where ours are to be, or ``""``."""
+    for unit, state in found.units.items():
+        ours = f"{UNITS}/{_file(unit)}"
+        if state.load == "masked":
+            return f"{unit} is masked; run systemctl unmask {unit} if elforge may start it"
+        if state.file not in ("", ours) or (state.file == ours and not found.known):
+            return f"{state.file} is not elforge's: give the application another name, or move that away"
+        keys = set(_KEY.findall(manifest.units[_file(unit)]))
+        for path, text in state.dropins.items():
+            if twice := sorted(keys & set(_KEY.findall(text))):
+                return f"{path} overrides {', '.join(twice)} of {unit}; take it out there"
+    return ""
+
+
+def _runs(unit: str, state: Running) -> bool:
+    up = state.active in ("active", "reloading") and state.enabled == "enabled"
+    return up and (state.fresh or not unit.endswith(".service"))
+
+
+def _file(unit: str) -> str:
+    """Return the file of a unit: ``shop@.service`` for ``shop@1.service``."""
+    return re.sub(r"@[^.]*\.", "@.", unit)
+
+
+def _probe() -> str:
+    return f"#!/bin/sh\n# Written by elforge.\n{shell('probe')}"
+
+
+def _secret(name: str, reference: str) -> str:
+    value = reveal(reference)
+    if not value.isprintable():
+        refuse(f"the secret for {name} has lines or control characters, which no environment file can hold")
+    return value
+
+
+def _releases(name: str) -> dict[str, Release]:
+    found = host.get_fact(Releases, app=name)
+    return unreadable(f"the releases of {name}") if found is None else found
+
+
+def _deployed(name: str, units: list[str], text: str) -> Deployed:
+    found = host.get_fact(Service, app=name, units=units, _stdin=Stdin(text))
+    return found or unreadable(f"the state of {name}")

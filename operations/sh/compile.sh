@@ -1,0 +1,58 @@
+# compile (the recipe on stdin, see Build in operations/service.py): a release of an application, built on this host.
+# uses: workshop
+# uses: recipe
+# uses: shelve
+releases=/opt/$name/releases
+work=$releases/.build.$version
+log=$STATE/service/build-$name.log
+
+tell() { echo "$name: $*" || :; }
+trouble() { die "$name: $1; $log ends with: $(tail -n 4 "$log" | tr '\n' ' ')"; }
+
+# EL7's git knows no -C.
+in_source() { as_user GIT_TERMINAL_PROMPT=0 sh -c 'cd "$1" && shift && exec git "$@"' git "$work/source" "$@" </dev/null 2>>"$log"; }
+
+fetched() {
+    in_source clone -q --no-checkout "$git" . || trouble "$git cannot be cloned"
+    commit=$(in_source rev-parse -q --verify "$ref^{commit}" || in_source rev-parse -q --verify "origin/$ref^{commit}") ||
+        die "$name: $git has no $ref"
+    in_source checkout -q --detach "$commit" || trouble "$commit cannot be checked out"
+}
+
+# A scope runs it here, in a control group of its own; a service would lose its output and its exit status.
+built() {
+    # shellcheck disable=SC2086
+    systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" runuser -u "$user" -- $clean \
+        GOPATH="$work/gopath" CGO_ENABLED="$cgo" \
+        sh -c 'cd "$1" && exec "$2" build -trimpath -ldflags "-X main.version=$3" -o "$4" "$5"' \
+        build "$work/source" "$go" "$version" "$work/out/$name" "$package" </dev/null >>"$log" 2>&1 9>&-
+}
+
+why_not() {
+    case $1 in
+    124) echo "go build was not done after $seconds seconds (service_build_seconds)" ;;
+    137) echo "go build was killed; was it the memory (service_build_memory)?" ;;
+    *) echo "go build failed" ;;
+    esac
+}
+
+[ -x "$go" ] || die "$name: there is no $go; the go deploy brings it, for hosts in the group go_hosts"
+command -v git >/dev/null || die "$name: there is no git on this host"
+trap 'explain_refusal "$releases"' EXIT
+trusted "/opt/$name"
+parents "$releases"
+rm -rf "$releases"/.build.*
+mkdir -p "${log%/*}"
+trap 'rm -rf "$work" || :; explain_refusal "$releases"' EXIT
+workshop "$work" "$user" source out gopath tmp cache
+: >"$log"
+tell "building release $version from $ref; the log is $log"
+fetched
+code=0
+built || code=$?
+dismissed
+[ $code = 0 ] || trouble "$(why_not $code)"
+[ -f "$work/out/$name" ] && ! [ -L "$work/out/$name" ] || die "$name: $package is no program"
+shelve "$work/out/$name" "$name" "$version" "$origin"
+trap - EXIT
+tell "release $version is commit $commit"

@@ -1,0 +1,75 @@
+# deployed NAME [RELEASE]: make a release of an application the one that runs: the manifest on stdin, as base64, or the one
+# that RELEASE has come up with before. When it does not come up, the one before it is back.
+# uses: manifest
+name=$1
+trap 'explain_refusal "$root"; explain_refusal /etc/systemd/system' EXIT
+trusted "$root"
+trusted /etc/systemd/system
+parents "$store"
+goal=$store/declared
+if [ -n "${2-}" ]; then
+    cp "$store/proven.$2" "$goal"
+else
+    base64 -d >"$goal"
+fi
+# A digest of it in argv would be a hint at the secrets that it holds.
+[ "$(tail -n 1 "$goal")" = "# end" ] || die "$name: what is declared did not arrive whole; nothing was changed"
+release=$(said_in release "$goal")
+[ -x "$root/releases/$release/bin/$name" ] || die "$name: there is no release $release on this host"
+
+# systemd itself judges the units before any of them is in place, with the program that they will start.
+unpack "$goal"
+units=$work/files/etc/systemd/system
+for file in "$units"/*; do
+    sed -i "s|$root/current/|$root/releases/$release/|" "$file"
+done
+for each in $(all_of "$goal"); do
+    template=$(echo "$each" | sed 's/@.*\./@./')
+    [ -e "$units/$each" ] || cp "$units/$template" "$units/$each"
+    wrong=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify "$units/$each" 2>&1 9>&- |
+        grep -e "$units/" -e "^$each:" -e "$each has a bad" -e "$each.*Refusing" || true)
+    [ -z "$wrong" ] || die "$name: systemd refuses $each, nothing was changed: $wrong"
+done
+
+# From here to the end of this script, what is half done is known to be so.
+cat "$goal" >>"$store/tried"
+settle "$store"
+failing=
+attempt "$goal"
+if [ $outcome = 0 ]; then
+    cp "$goal" "$store/.new"
+    settle_all "$store"
+    mv -f "$store/.new" "$store/proven.$release"
+    mv -f "$goal" "$store/good"
+    current=$root/current
+    (cd "$store" && seal >seal)
+    settle_all "$store"
+    rm -f "$store/tried"
+    for each in "$store"/proven.*; do [ -d "$root/releases/${each##*/proven.}" ] || rm -f "$each"; done
+    trap - EXIT
+    echo "$name: release $release is up" || :
+    systemd-analyze security --no-pager "$(said_in unit "$store/good" | head -n 1)" 2>/dev/null |
+        sed -n 's/^.*\(Overall exposure level for [^ ]* [0-9.]*\).*$/\1/p' || true
+    exit 0
+fi
+
+journal=$(journalctl -u "${failing:-$name}" -n 15 --no-pager -o cat 2>/dev/null || true)
+rm -f "$goal"
+say "$name: release $release did not come up within $(said_in ready "$store/tried" | tail -n 1) seconds${failing:+: $failing}"
+say "$journal"
+if [ -e "$store/good" ]; then
+    before=$(said_in release "$store/good")
+    attempt "$store/good"
+    if [ $outcome = 0 ]; then
+        rm -f "$store/tried"
+        say "$name: release $before is back, as it was, and works"
+    else
+        say "$name: release $before is back, as it was, but does not work either"
+    fi
+else
+    retire /dev/null
+    rm -f "$root/current" "$store/tried"
+    systemctl daemon-reload
+    say "$name: there was no release before it, so none runs"
+fi
+exit 1

@@ -1,0 +1,145 @@
+# manifest: a part of deployed and undeployed: what a manifest (Manifest in operations/service.py) says, and how it comes true.
+# $name is the application's. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
+# "+ MODE PATH", and each line of that file after a "|".
+store=$STATE/service/$name
+root=/opt/$name
+work=$RUN/service-$name
+
+said_in() { sed -n "s/^$1 //p" "$2" 2>/dev/null || true; }
+# What systemd runs for it: sockets come before what they are for, what looks after that last.
+all_of() { said_in socket "$1"; said_in unit "$1"; said_in watcher "$1"; }
+
+# What tells whether all that the manifest has put somewhere is still there.
+seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c "%s %Y" "$current"/bin/*) 2>/dev/null | sha256sum | cut -c 1-64; }
+
+# retire KEEP: what earlier manifests have brought and KEEP does not say is stopped and goes.
+retire() {
+    for before in "$store/good" "$store/tried"; do
+        for each in $(all_of "$before"); do
+            # A watcher would restart what is only on its way.
+            case $each in *.timer) systemctl stop "$each" "${each%.timer}.service" 2>/dev/null || true ;; esac
+            all_of "$1" | grep -qxF "$each" || systemctl -q disable --now "$each" 2>/dev/null || systemctl stop "$each" 2>/dev/null || true
+        done
+        said_in + "$before" | while read -r _ path; do
+            said_in + "$1" | cut -d ' ' -f 2- | grep -qxF "$path" && continue
+            case $path in *.env) ;; *) keep "$path" ;; esac
+            rm -f "$path"
+        done
+    done
+}
+
+# unpack MANIFEST: its files, below $work/files.
+unpack() {
+    rm -rf "$work"
+    mkdir -p "$work/files"
+    awk -v root="$work/files" '
+        /^\|/ { print substr($0, 2) >out; next }
+        /^[+] / { out = root $3; dir = out; sub(/\/[^\/]*$/, "", dir); system("mkdir -p \"" dir "\""); printf "" >out }
+    ' "$1"
+}
+
+# place MODE PATH: one of them where it belongs, whole or not at all.
+place() {
+    [ ! -L "$2" ] && { [ ! -e "$2" ] || [ -f "$2" ]; } || die "$2 is not a regular file; move it away if it may go"
+    if ! cmp -s "$work/files$2" "$2" || [ "$(stat -c '%a %u' "$2")" != "$1 0" ]; then
+        parents "${2%/*}"
+        temp=${2%/*}/.elforge.${2##*/}
+        rm -f "$temp"
+        dd if="$work/files$2" of="$temp" conv=fsync status=none
+        chmod "$1" "$temp"
+        label "$temp" "$2"
+        case $2 in *.env) ;; *) keep "$2" ;; esac
+        mv -fT "$temp" "$2"
+        settle "${2%/*}"
+    fi
+}
+
+# current RELEASE: the link that its units start from.
+current() {
+    [ "$(readlink "$root/current")" = "releases/$1" ] && return 0
+    rm -rf "$root/.elforge.current"
+    ln -s "releases/$1" "$root/.elforge.current"
+    label "$root/.elforge.current" "$root/current"
+    mv -fT "$root/.elforge.current" "$root/current"
+    settle "$root"
+}
+
+pid_of() { systemctl show -p MainPID "$1" | cut -d = -f 2; }
+
+# fresh UNIT: whether it runs this release, started with what is declared.
+fresh() {
+    systemctl is-active --quiet "$1" || return 1
+    pid=$(pid_of "$1")
+    [ "$(readlink "/proc/$pid/exe")" = "$root/releases/$release/bin/$name" ] &&
+        tr '\000' '\n' <"/proc/$pid/environ" | grep -qxF "$(grep ^ELFORGE_STATE= "/etc/elforge/service/$name.env")"
+}
+
+answers() {
+    case $1 in *@*) instance=${1#*@} instance=${instance%.service} ;; *) instance= ;; esac
+    target=$(printf %s "$probe" | sed "s/{instance}/$instance/")
+    [ -z "$probe" ] || sh "/etc/elforge/service/$name.probe" "$target" "$wait" >/dev/null 2>&1 9>&-
+}
+
+# ready UNIT: it answers and has not died over it, within the time that it may take.
+ready() {
+    deadline=$(($(cut -d . -f 1 /proc/uptime) + patience))
+    while :; do
+        pid=$(pid_of "$1")
+        if systemctl is-active --quiet "$1" && answers "$1"; then
+            sleep 2
+            if systemctl is-active --quiet "$1" && [ "$pid" = "$(pid_of "$1")" ]; then return 0; fi
+        fi
+        ! systemctl is-failed --quiet "$1" || return 1
+        [ "$(cut -d . -f 1 /proc/uptime)" -lt $deadline ] || return 1
+        sleep 1
+    done
+}
+
+# listen SOCKET UNIT: it takes nothing new while it listens, and cannot be restarted before its service is stopped.
+listen() {
+    started=$RUN/socket-$1
+    systemctl -q enable "$1" 2>/dev/null
+    if ! systemctl is-active --quiet "$1" || ! cmp -s "/etc/systemd/system/$1" "$started"; then
+        systemctl stop "$2" 2>/dev/null || true
+        systemctl restart "$1"
+        cp "/etc/systemd/system/$1" "$started"
+    fi
+}
+
+# activate MANIFEST: one instance after the other, so that those which work go on until the one before them does.
+activate() {
+    release=$(said_in release "$1") probe=$(said_in probe "$1") patience=$(said_in ready "$1") wait=$(said_in timeout "$1")
+    retire "$1"
+    unpack "$1"
+    said_in + "$1" | grep -v '\.env$' | while read -r mode path; do place "$mode" "$path"; done
+    current "$release"
+    systemctl daemon-reload
+    # Last, since a process that has it is taken for one that was started with all the rest.
+    said_in + "$1" | grep '\.env$' | while read -r mode path; do place "$mode" "$path"; done
+    for each in $(said_in socket "$1"); do listen "$each" "$(said_in unit "$1")"; done
+    for each in $(said_in unit "$1"); do
+        systemctl -q enable "$each" 2>/dev/null
+        failing=$each
+        if ! fresh "$each"; then
+            systemctl reset-failed "$each" 2>/dev/null || true
+            timeout $((patience + 60)) systemctl restart "$each" 9>&-
+        fi
+        ready "$each"
+    done
+    for each in $(said_in watcher "$1"); do
+        systemctl -q enable "$each" 2>/dev/null
+        systemctl restart "$each"
+    done
+    failing=
+}
+
+# attempt MANIFEST: set -e counts for nothing in a function whose success is asked for, but it does in a process.
+attempt() {
+    set +e
+    (set -e; trap 'echo "$failing" >"$RUN/service-failing"' EXIT; failing=; activate "$1")
+    outcome=$?
+    set -e
+    failing=$(cat "$RUN/service-failing")
+    rm -rf "$work" "$RUN/service-failing"
+    return 0
+}

@@ -1,0 +1,50 @@
+# probe TARGET TIMEOUT [UNIT FAILURES SECONDS GRACE]: whether a service answers. With a UNIT, restart it after so many FAILURES
+# in a row, looked for every so many SECONDS; a start has GRACE seconds, and each restart doubles the wait for the next one.
+target=$1 timeout=$2
+answers() {
+    case $target in
+    tcp://*)
+        place=${target#tcp://}
+        timeout "$timeout" bash -c 'exec 3<>"/dev/tcp/$1/$2"' probe "${place%:*}" "${place##*:}" 2>/dev/null
+        ;;
+    *) curl -fsS -o /dev/null --noproxy '*' -m "$timeout" "$target" ;;
+    esac
+}
+if [ $# -eq 2 ]; then
+    answers
+    exit
+fi
+unit=$3 limit=$4 every=$5 grace=$6
+record=/run/elforge/probe/$unit
+now=$(cut -d . -f 1 /proc/uptime)
+mkdir -p "${record%/*}"
+note() {
+    echo "$*" >"$record.new"
+    mv -f "$record.new" "$record"
+}
+# What does not run is for systemd, or for whoever has stopped it.
+systemctl is-active --quiet "$unit" || { rm -f "$record"; exit 0; }
+failures=0 restarts=0 until=0
+if [ -s "$record" ]; then read -r failures restarts until <"$record"; fi
+since=$(systemctl show -p ActiveEnterTimestampMonotonic "$unit" | cut -d = -f 2)
+if answers; then
+    [ "$now" -lt "$until" ] || restarts=0
+    note 0 "$restarts" "$until"
+    exit 0
+fi
+[ $((now - since / 1000000)) -ge "$grace" ] || exit 0
+failures=$((failures + 1))
+if [ "$failures" -lt "$limit" ] || [ "$now" -lt "$until" ]; then
+    echo "<4>$unit does not answer at $target ($failures of $limit)"
+    note "$failures" "$restarts" "$until"
+    exit 0
+fi
+restarts=$((restarts + 1))
+wait=$((limit * every))
+for _ in $(seq "$restarts"); do
+    wait=$((wait * 2))
+    [ $wait -lt 3600 ] || { wait=3600; break; }
+done
+note 0 "$restarts" $((now + wait))
+echo "<3>$unit did not answer at $target $failures times in a row: restarting it, restart $restarts"
+systemctl restart --no-block "$unit"

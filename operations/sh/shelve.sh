@@ -1,0 +1,21 @@
+# shelve PROGRAM NAME VERSION ORIGIN: a part of obtain and compile: a program becomes a release, in place only as a whole.
+# Its record comes with it, by which a later run knows it.
+stamp() { stat -c '%s %Y %a %u' "$1"; }
+
+shelve() {
+    releases=/opt/$2/releases
+    new=$releases/.build.new place=$releases/$3
+    rm -rf "$new"
+    (umask 022 && mkdir "$new" "$new/bin")
+    cp "$1" "$new/bin/$2"
+    chmod 755 "$new/bin/$2"
+    printf 'origin %s\nstamp %s\n' "$4" "$(stamp "$new/bin/$2")" >"$new/elforge.record"
+    chmod 644 "$new/elforge.record"
+    settle_all "$releases"
+    # What is there is damaged, or was never whole.
+    [ ! -e "$place" ] || mv -T "$place" "$releases/.old.$3"
+    mv -T "$new" "$place"
+    settle "$releases"
+    if command -v selinuxenabled >/dev/null && selinuxenabled; then restorecon -R "$place" 9>&- || true; fi
+    rm -rf "$releases"/.build.* "$releases"/.old.* "$releases/.incoming"
+}

@@ -1,0 +1,18 @@
+# undeployed NAME: an application goes with its units and its releases; its data and its user stay.
+# uses: manifest
+name=$1
+trap 'explain_refusal "$root"; explain_refusal /etc/systemd/system' EXIT
+trusted "$root"
+if [ -d "$store" ]; then
+    cat "$store/good" >>"$store/tried" 2>/dev/null || true
+    retire /dev/null
+    systemctl daemon-reload
+fi
+for each in $(all_of "$store/tried"); do systemctl reset-failed "$each" 2>/dev/null || true; done
+rm -f "$root/current"
+rm -rf "$root/releases" "$RUN/probe/$name".* "$RUN/socket-$name.socket"
+rmdir "$root" 2>/dev/null || true
+rm -f "$STATE/service/build-$name.log"
+# Last, since by it a run that was killed is known to have been at it.
+rm -rf "$store"
+trap - EXIT

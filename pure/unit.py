@@ -1,0 +1,136 @@
+"""What systemd's versions know: the text of a unit for the one that is there.
+
+An unknown directive is ignored with a line in the journal, so that a unit for systemd 252 silently loses its
+memory limit on EL7. Sources: systemd's NEWS and load-fragment-gperf.gperf.m4 of v219, v239 and v252, with
+what CentOS has backported to 219 and 239 (2026-08).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+
+class Directive(NamedTuple):
+    """A line of a unit and the section that it stands in."""
+
+    section: str
+    name: str
+    value: str
+
+
+class Known(NamedTuple):
+    """The first systemd that takes a directive, and what tells those before it the same, or nearly so."""
+
+    since: int = 0
+    older: tuple[str, str] | None = None  # section and name
+    value: str | None = None  # of the older one; None: as it is
+
+
+class Text(NamedTuple):
+    """A unit's text, and the directives that systemd is too old for."""
+
+    text: str
+    dropped: list[str]
+
+
+_ALWAYS = """
+Description Documentation After Before Wants Requires PartOf OnActiveSec OnUnitActiveSec AccuracySec Unit
+ListenStream NoDelay WantedBy Type NotifyAccess WatchdogSec ExecStart User Group WorkingDirectory
+EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CPUQuota TasksMax
+UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
+AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures SyslogIdentifier
+"""
+# By name, or by name=value where a value is younger than its directive.
+KNOWN: dict[str, Known] = {
+    **dict.fromkeys(_ALWAYS.split(), Known()),
+    "StartLimitIntervalSec": Known(230, ("Service", "StartLimitInterval")),
+    "StartLimitBurst": Known(230, ("Service", "StartLimitBurst")),
+    "MemoryMax": Known(231, ("Service", "MemoryLimit")),
+    "MemorySwapMax": Known(232),
+    "ReadWritePaths": Known(231, ("Service", "ReadWriteDirectories")),
+    "ProtectSystem=strict": Known(232, ("Service", "ProtectSystem"), "full"),
+    "LogLevelMax": Known(236),
+    "ProtectKernelTunables": Known(232),
+    "ProtectKernelModules": Known(232),
+    "ProtectControlGroups": Known(232),
+    "PrivateUsers": Known(232),
+    "RemoveIPC": Known(232),
+    "RestrictRealtime": Known(231),
+    "MemoryDenyWriteExecute": Known(231),
+    "RestrictNamespaces": Known(233),
+    "LockPersonality": Known(235),
+    "KeyringMode": Known(235),
+    "SystemCallErrorNumber": Known(209),
+    "SystemCallFilter=@system-service": Known(239),
+    # 242 upstream, in EL8's 239 all the same.
+    "RestrictSUIDSGID": Known(239),
+    "ProtectHostname": Known(242),
+    "ProtectKernelLogs": Known(244),
+    "ProtectClock": Known(245),
+    "ProtectProc": Known(247),
+    "PrivateIPC": Known(248),
+}
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_HEAD = "# Written by elforge from service_apps: edits are overwritten.\n"
+SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install")
+
+
+def rendered(directives: Iterable[Directive], systemd: int) -> Text:
+    """
+    Return a unit for a version of systemd.
+
+    + directives: what the unit is to say, in systemd's newest words
+    + systemd: the version that is there
+
+    ``rendered([Directive("Service", "MemoryMax", "1G")], 219).text`` ends in ``MemoryLimit=1G``.
+    """
+    lines: dict[str, list[str]] = {section: [] for section in SECTIONS}
+    dropped = []
+    for each in directives:
+        said = fitted(each, systemd)
+        if said is None:
+            dropped.append(each.name)
+        else:
+            lines[said.section].append(f"{said.name}={said.value}\n")
+    parts = [f"[{section}]\n{''.join(found)}" for section, found in lines.items() if found]
+    return Text(_HEAD + "\n".join(parts), list(dict.fromkeys(dropped)))
+
+
+def fitted(directive: Directive, systemd: int) -> Directive | None:
+    """Return a directive in the words of a version of systemd; None when it has none for it."""
+    _, name, value = directive
+    known = KNOWN.get(f"{name}={value}") or KNOWN[name]
+    if systemd >= known.since:
+        return directive
+    if known.older is None:
+        return None
+    return Directive(*known.older, value if known.value is None else known.value)
+
+
+def command(words: Iterable[str]) -> str:
+    """
+    Return words as a command line of ExecStart: nothing in them means anything to systemd.
+
+    ``command(["/bin/app", "50%", "$HOME"])`` returns ``'/bin/app 50%% "$$HOME"'``.
+    """
+    return " ".join(map(_word, words))
+
+
+def _word(word: str) -> str:
+    text = word.replace("%", "%%").replace("$", "$$")
+    if _PLAIN.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def environment(variables: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """
+    Yield a line of an EnvironmentFile per variable; there nothing but quotes and backslashes means anything.
+
+    ``list(environment([("A", 'say "$1"')]))`` returns ``['A="say \\\\"$1\\\\""']``.
+    """
+    for name, value in variables:
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        yield f'{name}="{escaped}"'
