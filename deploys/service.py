@@ -12,7 +12,7 @@ from pyinfra.api import deploy
 from deploys.go import BUILDER, HOME
 from deploys.release import Release
 from deploys.service_options import App, ServiceOptions
-from deploys.service_unit import DATA, units
+from deploys.service_unit import DATA, manifest
 from facts.release import Machine
 from operations import accounts, files, rpm
 from operations import service as services
@@ -36,23 +36,15 @@ def service(options: ServiceOptions, release: Release, machine: Machine) -> None
 
 def _run(name: str, app: App, options: ServiceOptions, release: Release, machine: Machine) -> None:
     user, data = app.user or name, f"{DATA}/{name}"
-    wanted = units(name, app, machine.systemd)
     accounts.user(name=f"Make the user of {name}", name_=user, home=data)
     files.directory(name=f"Make the directory of {name}", path=data, user=user, group=user, mode="750")
-    for unit in host.loop(wanted.dropped):
-        services.unknown(
-            name=f"See what systemd knows of {unit}",
-            unit=unit,
-            directives=wanted.dropped[unit],
-            systemd=machine.systemd,
-        )
     services.release(
         name=f"Get {name} {app.version}",
         name_=name,
         version=app.version,
         source=_source(name, app, options, release),
     )
-    services.deployed(name=f"Run {name} {app.version}", manifest=wanted.manifest)
+    services.deployed(name=f"Run {name} {app.version}", manifest=manifest(name, app, machine.systemd))
     services.pruned(name=f"Remove old releases of {name}", name_=name, version=app.version, keep=app.keep)
 
 

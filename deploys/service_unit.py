@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from deploys.service_options import INSTANCE, App
 from operations.service import Manifest
-from pure.unit import Directive, Text, command, rendered
+from pure.unit import Directive, command, rendered
 
 DATA = "/var/lib"
 # How a unit says which instance it is of.
@@ -52,14 +51,7 @@ HARDENING: dict[str, dict[str, str]] = {"none": {}, "basic": _BASIC, "strict": _
 _BIND, _PRIVILEGED = "CAP_NET_BIND_SERVICE", 1024
 
 
-class Units(NamedTuple):
-    """What is put on a host, and what its systemd is too old for, by unit."""
-
-    manifest: Manifest
-    dropped: dict[str, list[str]]
-
-
-def units(name: str, app: App, systemd: int) -> Units:
+def manifest(name: str, app: App, systemd: int) -> Manifest:
     """
     Return all that a host is to have of an application, but for its program.
 
@@ -75,7 +67,7 @@ def units(name: str, app: App, systemd: int) -> Units:
         watcher = service.replace(name, f"{name}-probe", 1)
         texts[watcher] = rendered(_watcher(name, app, service), systemd)
         texts[watcher.replace(".service", ".timer")] = rendered(_timer(app, watcher), systemd)
-    manifest = Manifest(
+    return Manifest(
         name=name,
         version=app.version,
         units={unit: text.text for unit, text in texts.items()},
@@ -87,13 +79,12 @@ def units(name: str, app: App, systemd: int) -> Units:
         probe=app.probe or "",
         timeout=app.probe_timeout,
         ready=app.ready_seconds,
+        dropped=tuple(
+            f"{unit}: systemd {systemd} does not know {', '.join(text.dropped)}: left out"
+            for unit, text in texts.items()
+            if text.dropped
+        ),
     )
-    return Units(manifest, {unit: _dropped(text) for unit, text in texts.items()})
-
-
-def _dropped(text: Text) -> list[str]:
-    # Only how much of it is logged: nothing that anybody relies on.
-    return [name for name in text.dropped if name != "LogLevelMax"]
 
 
 def _instances(unit: str, app: App) -> Iterator[str]:

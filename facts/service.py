@@ -129,7 +129,7 @@ class Service(FactBase[Deployed]):
             'if cd "$store" 2>/dev/null; then '
             # A directory without an answer about it is no answer.
             "echo known; test -r good && base64 -d | cmp -s - good && echo same || echo differs; "
-            f'test ! -e tried && test "$({SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
+            f'test ! -e tried && test "$( {SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
             f'elif test -e "$store"; then echo unreadable; '
             f"else echo unknown; echo differs; echo broken; fi; "
             f"for unit in {' '.join(map(shlex.quote, units))}; do {_UNIT}; done"
@@ -180,9 +180,9 @@ def _unit(lines: list[str]) -> tuple[str, Running]:
         return lines[0].removeprefix("unit "), Running(
             load=said["LoadState"],
             active=said["ActiveState"],
-            enabled=said["UnitFileState"],
+            enabled=said.get("UnitFileState", ""),
             fresh=said["Fresh"] == "yes",
-            file=said["FragmentPath"],
+            file=said.get("FragmentPath", ""),
             dropins={lines[at].removeprefix("dropin "): text(lines[at + 1]) or "" for at in places},
         )
     except (KeyError, IndexError) as error:

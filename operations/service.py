@@ -9,10 +9,20 @@ from pathlib import Path as LocalPath
 
 from pyinfra import host
 
-from facts.service import ENVIRONMENTS, Deployed, Release, Releases, Running, Service
+from facts.service import ENVIRONMENTS, ROOT, Deployed, Release, Releases, Running, Service
 from operations.carry import Carried
-from operations.script import Commands, Script, Stdin, operation, refuse, script, sha256, unreadable, warn
-from operations.script import snippet as shell
+from operations.script import (
+    Commands,
+    Script,
+    Stdin,
+    operation,
+    refuse,
+    script,
+    sha256,
+    snippet,
+    unreadable,
+    warn,
+)
 from pure.secrets import reveal
 from pure.unit import environment
 
@@ -73,6 +83,7 @@ class Manifest:
     probe: str = ""
     timeout: int = 5  # for one answer to the probe, seconds
     ready: int = 30  # for each unit to come up, seconds
+    dropped: tuple[str, ...] = ()  # what the units would say if systemd were newer
 
     def text(self) -> str:
         """Return it as ``operations/sh/manifest.sh`` reads it; its last line says that it is whole."""
@@ -120,12 +131,15 @@ def release(name_: str, version: str, source: Program | Build) -> Commands:
 
         service.release(name="Get shop 1.4.2", name_="shop", version="1.4.2", source=Program(SHA256, URL))
     """
-    found = _releases(name_).get(version)
+    releases = _releases(name_)
+    found = releases.get(version)
     if found and found.origin and found.origin != source.origin:
         refuse(
             f"{name_}: release {version} is there, from {found.origin}; a release never changes, "
             f"so give what comes from {source.origin} a version of its own"
         )
+    elif found and found.whole and "" in releases:
+        yield script("prune", _place(name_))
     elif found and found.whole:
         host.noop(f"{name_}: release {version} is already there")
     elif isinstance(source, Build):
@@ -161,6 +175,8 @@ def deployed(manifest: Manifest) -> Commands:
     if found.same and found.whole and all(_runs(unit, state) for unit, state in found.units.items()):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
+    for line in manifest.dropped:
+        warn(line)
     # Each unit has its time twice, for this release and for the one before it.
     seconds = 300 + 2 * len(manifest.runs) * (manifest.ready + 90)
     yield script("deployed", manifest.name, content=text, seconds=seconds, progress=True)
@@ -212,8 +228,8 @@ def pruned(name_: str, version: str, keep: int) -> Commands:
     others = [each for each in found.values() if each.version not in ("", version)]
     others.sort(key=lambda each: (each.proven, each.version), reverse=True)
     gone = sorted(each.version for each in others[keep - 1 :] if each.origin)
-    if gone or "" in found:
-        yield script("prune", f"/opt/{name_}/releases", *gone)
+    if gone:
+        yield script("prune", _place(name_), *gone)
     else:
         host.noop(f"{name_}: no release is too many")
 
@@ -237,36 +253,18 @@ def removed(name_: str) -> Commands:
         host.noop(f"{name_}: already absent")
 
 
-@operation
-def unknown(unit: str, directives: list[str], systemd: int) -> Commands:
-    """
-    Say which directives a host's systemd is too old for; changes nothing.
-
-    + unit: whose they are
-    + directives: by name
-    + systemd: its version
-
-    **Example:**
-
-    .. code:: python
-
-        service.unknown(name="See what systemd knows", unit="shop.service", directives=[], systemd=252)
-    """
-    text = f"{unit}: systemd {systemd} has no {', '.join(directives)}" if directives else ""
-    if text:
-        warn(f"{text}: left out")
-    host.noop(text or f"{unit}: systemd {systemd} knows all of it")
-    yield from ()
-
-
 def _sent(name: str, version: str, source: Program) -> Carried:
     def then(place: str) -> Script:
         return script("obtain", name, version, source.sha256, place)
 
-    folder = f"/opt/{name}/releases/.incoming"
+    folder = f"{_place(name)}/.incoming"
     return Carried(
         "send", f"{name} {version}", find=lambda _: LocalPath(source.file), folder=folder, then=then
     )
+
+
+def _place(name: str) -> str:
+    return f"{ROOT}/{name}/releases"
 
 
 def _in_the_way(manifest: Manifest, found: Deployed) -> str:
@@ -295,7 +293,7 @@ def _file(unit: str) -> str:
 
 
 def _probe() -> str:
-    return f"#!/bin/sh\n# Written by elforge.\n{shell('probe')}"
+    return f"#!/bin/sh\n# Written by elforge.\n{snippet('probe')}"
 
 
 def _secret(name: str, reference: str) -> str:

@@ -94,8 +94,10 @@ def rendered(directives: Iterable[Directive], systemd: int) -> Text:
             dropped.append(each.name)
         else:
             lines[said.section].append(f"{said.name}={said.value}\n")
+    names = list(dict.fromkeys(dropped))
+    head = _HEAD + (f"# Left out, systemd {systemd} does not know it: {', '.join(names)}\n" if names else "")
     parts = [f"[{section}]\n{''.join(found)}" for section, found in lines.items() if found]
-    return Text(_HEAD + "\n".join(parts), list(dict.fromkeys(dropped)))
+    return Text(head + "\n".join(parts), names)
 
 
 def fitted(directive: Directive, systemd: int) -> Directive | None:

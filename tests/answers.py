@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from deploys.firewall import NEWEST
 from facts.frame import BEGIN, END
 from facts.go import Toolchain
+from facts.service import Release
 from pure.firewall_state import RIVALS
 
 OS_RELEASE = {
@@ -63,6 +64,8 @@ class Answers:
     entries: dict[str, list[str]] = field(default_factory=dict)  # directory to names
     netrcs: dict[str, str] = field(default_factory=dict)  # user to the state of their .netrc
     toolchains: dict[str, list[Toolchain]] = field(default_factory=dict)  # by the directory that holds them
+    releases: dict[str, list[Release]] = field(default_factory=dict)  # by application
+    deployed: set[str] = field(default_factory=set)  # applications that run as declared
     selinux: list[str] = field(default_factory=list)  # as facts/selinux.py reads them
     policy: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
@@ -94,6 +97,8 @@ class Answers:
             (r"for path in (.*?); do if test -f", self._contents),
             (r"record=.*?for file in (.*?); do", self._loaded),
             (r"cd (\S+) \|\| exit 1; for place in go1", self._toolchains),
+            (r"cd /opt/(\S+)/releases \|\| exit 1;", self._releases),
+            (r"store=/var/lib/elforge/service/(\S+);.*?for unit in (.*?); do", self._service),
             (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
             (r"mountpoint -q", list),
             (r"if test -d (\S+); then ls -A", lambda path: self.entries.get(path, [])),
@@ -162,6 +167,23 @@ class Answers:
     def _toolchains(self, root: str) -> list[str]:
         return [line for each in self.toolchains.get(root, []) for line in _toolchain(each)]
 
+    def _releases(self, app: str) -> list[str]:
+        return [line for each in self.releases.get(app, []) for line in _released(each)]
+
+    def _service(self, app: str, units: str) -> list[str]:
+        if app not in self.deployed:
+            words = ["unknown", "differs", "broken"]
+            state = ["LoadState=not-found", "ActiveState=inactive", "UnitFileState=", "FragmentPath="]
+        else:
+            words = ["known", "same", "whole"]
+            state = ["LoadState=loaded", "ActiveState=active", "UnitFileState=enabled"]
+        lines = []
+        for unit in units.split():
+            file = f"/etc/systemd/system/{re.sub('@[^.]*', '@', unit)}"
+            own = [f"FragmentPath={file}"] if app in self.deployed else []
+            lines += [f"unit {unit}", *state, *own, "Fresh=yes"]
+        return [*words, *lines]
+
     def _users(self, words: str) -> list[str]:
         return [self.groups.get(user, "") for user in shlex.split(words)]
 
@@ -189,3 +211,9 @@ def _toolchain(each: Toolchain) -> list[str]:
     seal = "5" * 64
     record = f"version {each.version}\nmanifest {'3' * 64}\nseal {seal if each.whole else '0' * 64}\n"
     return [each.name, _shown(record if each.version else None), seal, "packed" if each.packed else "bare"]
+
+
+def _released(each: Release) -> list[str]:
+    record = f"origin {each.origin}\nstamp {'1 2' if each.whole else '3 4'}\n"
+    place = "current" if each.current else "other"
+    return [each.version, _shown(record), "1 2", str(each.proven), place]

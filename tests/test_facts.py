@@ -25,6 +25,7 @@ from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from facts.selinux import Mislabelled, PolicyAnswers, Selinux
+from facts.service import Releases, Service
 from facts.session import SshPort
 from facts.unit import Loaded, UnitState
 
@@ -48,6 +49,8 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Entries, {"path": "/etc/a"}),
     (Netrc, {"user": "ci"}),
     (Toolchains, {"root": "/opt/go"}),
+    (Releases, {"app": "shop"}),
+    (Service, {"app": "shop", "units": ["shop.service"]}),
     (ElRelease, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
@@ -62,7 +65,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
 ]
 MAY_BE_EMPTY = (
     *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
-    *(Toolchains, PolicyAnswers, Mislabelled, Denials),
+    *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials),
 )
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
 PORTS = base64.b64encode(b"portcon tcp").decode()

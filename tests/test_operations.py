@@ -2,7 +2,8 @@
 
 On top of pyinfra-testing's format: an answer gets the type that its fact declares, ``answers: [...]`` gives
 one answer per question, a remote script shows by name (``'(put)'``), its stdin as text, and the SHA-256 of
-that text as ``<sha256>``. A recipe says what it has otherwise than RECIPE, and the inventory is INVENTORY.
+that text as ``<sha256>``. A recipe says what it has otherwise than RECIPE, a manifest than MANIFEST and a
+build than BUILD; the inventory is INVENTORY.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from facts.files import Contents
 from operations import docker, script
 from operations.alternatives import Alternative
 from operations.go import Artifact, Recipe
+from operations.service import Build, Manifest, Program
 from pure.daemon_options import DaemonOptions
 
 pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
@@ -50,6 +52,23 @@ RECIPE = Recipe(
     limit="MemoryMax=4G",
     seconds=3600,
     policy="/etc/elforge/go.env",
+)
+MANIFEST = Manifest(
+    name="shop",
+    version="1.4.2",
+    units={"shop.service": "[Service]\nExecStart=/opt/shop/current/bin/shop\n"},
+    runs=("shop.service",),
+    secrets={"TOKEN": "env:ELFORGE_TEST_TOKEN"},
+)
+BUILD = Build(
+    git="https://git.lan/shop.git",
+    ref="v1.4.2",
+    package=".",
+    cgo=False,
+    go="/usr/local/go/bin/go",
+    user="elforge-go",
+    limit="MemoryMax=4G",
+    seconds=1800,
 )
 # Hosts, and whether they are part of the run.
 INVENTORY = {"build1": True, "limited": False}
@@ -102,6 +121,11 @@ def _without(command: str, digests: list[str]) -> str:
 def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
     if "recipe" in kwargs:
         kwargs = {**kwargs, "recipe": _recipe(**kwargs["recipe"])}
+    if "manifest" in kwargs:
+        kwargs = {**kwargs, "manifest": _manifest(**kwargs["manifest"])}
+    if "source" in kwargs and isinstance(source := kwargs["source"], dict):
+        made = Program(**source) if "sha256" in source else replace(BUILD, **source)
+        kwargs = {**kwargs, "source": made}
     args, kwargs = COERCE(op, args, kwargs)
     for each in kwargs.keys() & {"first", "follower"}:
         kwargs[each] = Alternative(**kwargs[each])
@@ -113,6 +137,11 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
 def _recipe(**fields: Any) -> Recipe:
     known = {key: Artifact(**fields[key]) for key in fields.keys() & {"file", "bootstrap"}}
     return replace(RECIPE, **{**fields, "bases": tuple(fields.get("bases", RECIPE.bases)), **known})
+
+
+def _manifest(**fields: Any) -> Manifest:
+    lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return replace(MANIFEST, **{**fields, **lists})
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-# manifest: a part of deployed and undeployed: what a manifest (Manifest in operations/service.py) says, and how it comes true.
+# manifest (a part of deployed and undeployed): what a manifest (Manifest in operations/service.py) says, and how it comes true.
 # $name is the application's. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
 # "+ MODE PATH", and each line of that file after a "|".
 store=$STATE/service/$name
@@ -111,11 +111,11 @@ activate() {
     release=$(said_in release "$1") probe=$(said_in probe "$1") patience=$(said_in ready "$1") wait=$(said_in timeout "$1")
     retire "$1"
     unpack "$1"
-    said_in + "$1" | grep -v '\.env$' | while read -r mode path; do place "$mode" "$path"; done
+    said_in + "$1" | grep -v "\.env\$" | while read -r mode path; do place "$mode" "$path"; done
     current "$release"
     systemctl daemon-reload
     # Last, since a process that has it is taken for one that was started with all the rest.
-    said_in + "$1" | grep '\.env$' | while read -r mode path; do place "$mode" "$path"; done
+    said_in + "$1" | grep "\.env\$" | while read -r mode path; do place "$mode" "$path"; done
     for each in $(said_in socket "$1"); do listen "$each" "$(said_in unit "$1")"; done
     for each in $(said_in unit "$1"); do
         systemctl -q enable "$each" 2>/dev/null
@@ -133,7 +133,7 @@ activate() {
     failing=
 }
 
-# attempt MANIFEST: set -e counts for nothing in a function whose success is asked for, but it does in a process.
+# attempt MANIFEST: set -e counts for nothing in what is asked whether it succeeds, but it does in a process of its own.
 attempt() {
     set +e
     (set -e; trap 'echo "$failing" >"$RUN/service-failing"' EXIT; failing=; activate "$1")

@@ -1,0 +1,230 @@
+"""What the service deploy does on each release: fresh, converged, with another version, removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pyinfra.api import OperationError
+
+from deploys.firewall_options import FirewallOptions
+from deploys.release import RELEASES
+from deploys.selinux import SelinuxOptions
+from deploys.service import service
+from deploys.service_options import App, ServiceOptions
+from deploys.service_unit import HARDENING, manifest
+from facts.release import ElRelease
+from facts.service import Release
+from operations.service import Manifest
+from pure import unit
+from tests.answers import SYSTEMD, Answers
+from tests.plan import Plan, plan, text
+
+SHOP = {
+    "version": "1.4.2",
+    "git": "https://git.lan/shop.git",
+    "ref": "v1.4.2",
+    "package": "./cmd/shop",
+    "arguments": ["-listen", ":808{instance}", "-motto", '50% "off" $1'],
+    "environment": {"LEVEL": "info"},
+    "secrets": {"TOKEN": "env:ELFORGE_TEST_TOKEN"},
+    "ports": ["8081/tcp", "8082/tcp"],
+    "open": True,
+    "selinux_type": "http_port_t",
+    "instances": ["1", "2"],
+    "probe": "http://127.0.0.1:808{instance}/healthz",
+    "memory": "256M",
+    "cpus": 1.5,
+    "tasks": 100,
+    "files": 4096,
+}
+ORIGIN = "git https://git.lan/shop.git v1.4.2 ./cmd/shop"
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
+
+
+def options(**app: object) -> ServiceOptions:
+    return ServiceOptions.model_validate({"apps": {"shop": {**SHOP, **app}}})
+
+
+def planned(answers: Answers, declared: ServiceOptions) -> Plan:
+    machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
+    return plan(lambda: service(declared, RELEASES[answers.major], machine), answers)
+
+
+def converged(major: int) -> Answers:
+    return Answers(
+        major,
+        rpms={"git": "0 2.43 1.el9"},
+        groups={"shop": "shop", "elforge-go": "elforge-go"},
+        directories={"/var/lib/shop": "shop shop 750"},
+        releases={"shop": [Release("1.4.2", ORIGIN, True, 2, True), Release("1.4.1", "sha256 x", True, 1)]},
+        deployed={"shop"},
+    )
+
+
+@pytest.mark.parametrize("major", RELEASES)
+def test_fresh_host(major, golden):
+    golden(f"el{major}/service_fresh", text(planned(Answers(major), options()).steps))
+
+
+@pytest.mark.parametrize("major", RELEASES)
+def test_converged_host_changes_nothing(major):
+    again = planned(converged(major), options())
+    assert {step.name: step.commands for step in again.steps if step.commands} == {}
+
+
+def test_another_version_is_built_and_then_run():
+    steps = planned(replace(converged(9), deployed=set()), options(version="1.4.3", keep=2)).steps
+    changed = [(step.name, step.commands[0].split("\n")[0]) for step in steps if step.commands]
+    assert changed == [
+        ("Service | Get shop 1.4.3", "compile"),
+        ("Service | Run shop 1.4.3", "deployed shop"),
+        ("Service | Remove old releases of shop", "prune /opt/shop/releases 1.4.1"),
+    ]
+
+
+def test_removal():
+    gone = ServiceOptions.model_validate({"apps": {"shop": {"state": "absent"}}})
+    assert [step.commands for step in planned(converged(9), gone).steps] == [["undeployed shop"]]
+    assert [step.commands for step in planned(Answers(9), gone).steps] == [[]]
+
+
+def test_nothing_declared_asks_nothing():
+    assert planned(Answers(9), ServiceOptions()) == Plan([], 0, {}, {})
+
+
+def test_a_local_program_that_is_not_there_is_named(tmp_path):
+    declared = {"version": "1.0", "file": str(tmp_path / "shop")}
+    with pytest.raises(OperationError, match=r"service_apps\.shop\.file: .* cannot be read where pyinfra"):
+        planned(Answers(9), ServiceOptions.model_validate({"apps": {"shop": declared}}))
+
+
+def test_what_a_look_at_a_converged_host_costs():
+    """A question is one SSH exec, asked for the plan and again for the run. Lower it here when it sinks."""
+    assert planned(converged(9), options()).asked == 7
+
+
+# Units
+
+
+def made(systemd: int, **app: object) -> Manifest:
+    return manifest("shop", App.model_validate({**SHOP, **app}), systemd)
+
+
+def unit_of(systemd: int, **app: object) -> str:
+    return made(systemd, **app).units["shop@.service"]
+
+
+@pytest.mark.parametrize(
+    ("systemd", "lines"),
+    [
+        (
+            219,
+            [
+                "MemoryLimit=256M",
+                "StartLimitInterval=60",
+                "ProtectSystem=full",
+                "ReadWriteDirectories=/var/lib/shop",
+            ],
+        ),
+        (239, ["MemoryMax=256M", "StartLimitIntervalSec=60", "ProtectSystem=strict", "RestrictSUIDSGID=yes"]),
+        (252, ["MemoryMax=256M", "MemorySwapMax=0", "ProtectProc=invisible", "ReadWritePaths=/var/lib/shop"]),
+    ],
+)
+def test_a_unit_speaks_the_words_of_its_systemd(systemd, lines):
+    assert set(lines) <= set(unit_of(systemd).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("systemd", "section"), [(219, "Service"), (229, "Service"), (230, "Unit"), (252, "Unit")]
+)
+def test_the_start_limit_stands_where_its_systemd_looks_for_it(systemd, section):
+    parts = dict(part.split("]\n", 1) for part in unit_of(systemd).split("[")[1:])
+    assert "StartLimitBurst=5\n" in parts[section]
+    assert sum("StartLimitBurst" in part for part in parts.values()) == 1
+
+
+@pytest.mark.parametrize("systemd", [219, 239])
+def test_what_systemd_is_too_old_for_is_left_out_and_named(systemd):
+    def keys(text: str) -> set[str]:
+        return {line.split("=")[0] for line in text.splitlines() if "=" in line}
+
+    old, new = unit_of(systemd), unit_of(252)
+    gone = {name for name in keys(new) - keys(old) if unit.KNOWN.get(name, unit.Known()).older is None}
+    said = next(line for line in made(systemd).dropped if line.startswith("shop@.service: "))
+    assert gone
+    assert gone <= set(said.removesuffix(": left out").replace(",", "").split())
+    assert all(name in old.splitlines()[1] for name in gone), "and in the unit itself"
+    assert made(252).dropped == ()
+
+
+@pytest.mark.parametrize("profile", HARDENING)
+def test_every_directive_has_a_first_systemd(profile):
+    for systemd in SYSTEMD.values():
+        unit_of(systemd, hardening=profile, watchdog=10, listen=[])
+
+
+def test_i20_percent_dollar_and_quotes_are_the_programs():
+    line = next(line for line in unit_of(252).splitlines() if line.startswith("ExecStart="))
+    assert line == 'ExecStart=/opt/shop/current/bin/shop -listen ":808%i" -motto "50%% \\"off\\" $$1"'
+
+
+def test_a_privileged_port_needs_its_capability_and_no_user_namespace():
+    text = unit_of(252, ports=["80/tcp"])
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in text
+    assert "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n" in text
+    assert "PrivateUsers" not in text
+
+
+def test_gos_limits_come_from_systemds():
+    assert made(252).variables == {"GOMEMLIMIT": str(2**28 * 9 // 10), "GOMAXPROCS": "2", "LEVEL": "info"}
+    assert made(252, environment={"GOMAXPROCS": "1"}).variables["GOMAXPROCS"] == "1"
+
+
+def test_a_process_is_told_by_all_that_it_was_started_with():
+    def state(**app: object) -> str:
+        return made(252, **app).text().split("ELFORGE_STATE=")[1]
+
+    changes = [{}, {"version": "2"}, {"memory": "512M"}, {"environment": {"LEVEL": "debug"}}]
+    assert len({state(**change) for change in changes}) == len(changes)
+    assert state(probe_seconds=20) == state(), "how it is looked after is no reason to restart it"
+
+
+def test_secrets_are_in_the_0600_file_alone():
+    files = made(252).text().split("\n+ ")
+    assert [each.split("\n")[0] for each in files if "s3cret" in each] == [
+        "600 /etc/elforge/service/shop.env"
+    ]
+
+
+# What is asked of other deploys
+
+
+def test_ports_are_opened_beside_the_firewalls_own():
+    own = FirewallOptions.model_validate({"zones": {"public": {"ports": ["22/tcp", "8081/tcp"]}}})
+    zone = options().adds(own).zones["public"]
+    assert zone.ports == ["22/tcp", "8081/tcp", "8082/tcp"]
+    assert options(open=False).adds(own) == own
+
+
+def test_ports_get_their_type_unless_selinux_says_otherwise():
+    own = SelinuxOptions.model_validate({"ports": {"8081/tcp": "other_t"}})
+    assert options().adds(own).ports == {"8081/tcp": "other_t", "8082/tcp": "http_port_t"}
+    assert options(selinux_type=None).adds(own) == own
+
+
+def test_a_deploy_that_was_told_nothing_is_told_something():
+    assert options().adds(FirewallOptions()).model_fields_set == {"zones"}
+    assert options().adds(SelinuxOptions()).model_fields_set == {"ports"}
+
+
+def test_what_the_firewall_forbids_cannot_be_opened():
+    zones = {"public": {"absent": {"ports": ["8081/tcp"]}}}
+    fleet = {"web1": {FirewallOptions: FirewallOptions.model_validate({"zones": zones})}}
+    assert list(options().among("web1", fleet)) == [
+        "service_apps.shop.open: 8081/tcp is absent by firewall_zones.public"
+    ]

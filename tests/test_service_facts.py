@@ -1,0 +1,136 @@
+"""The facts of services, asked of a real shell below one folder."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from pyinfra.api.exceptions import FactProcessError
+
+from facts.service import SEAL, STAMP, Deployed, Release, Releases, Service
+from operations import script
+
+SHELLS = ["dash", "bash"]
+SH = Path(script.__file__).parent / "sh"
+MANIFEST = "release 1.0\n+ 644 {0}/unit\n|x\n# end\n"
+
+
+def asked(fact: Releases | Service, folder: Path, command: str, shell: str, stdin: str = "") -> object:
+    for place in ("/opt/", "/var/lib/elforge/", "/etc/elforge/"):
+        command = command.replace(place, f"{folder}{place}")
+    content = base64.b64encode(stdin.encode()).decode()
+    run = subprocess.run([shell, "-c", command], input=content, capture_output=True, text=True, check=True)
+    return fact.process(run.stdout.splitlines())
+
+
+def releases(folder: Path, shell: str = "dash") -> object:
+    fact = Releases()
+    return asked(fact, folder, fact.command(app="shop"), shell)
+
+
+def deployed(folder: Path, manifest: str, shell: str = "dash") -> object:
+    fact = Service()
+    return asked(fact, folder, fact.command(app="shop", units=[]), shell, manifest)
+
+
+def release(folder: Path, version: str) -> Path:
+    """Make a release as shelve.sh leaves one."""
+    program = folder / f"opt/shop/releases/{version}/bin/shop"
+    program.parent.mkdir(parents=True)
+    program.write_text(version)
+    stamp = subprocess.check_output(["sh", "-c", f"{STAMP} '{program}'"], text=True)
+    (program.parent.parent / "elforge.record").write_text(f"origin sha256 abc\nstamp {stamp}")
+    return program
+
+
+def came_up(folder: Path) -> str:
+    """Make what deployed.sh leaves once a release is up; return its manifest."""
+    store, manifest = folder / "var/lib/elforge/service/shop", MANIFEST.format(folder)
+    store.mkdir(parents=True)
+    (folder / "unit").write_text("x\n")
+    (store / "good").write_text(manifest)
+    release(folder, "1.0")
+    current = folder / "opt/shop/current"
+    current.symlink_to("releases/1.0")
+    (function,) = re.findall(r"^seal\(\) \{.*\}$", (SH / "manifest.sh").read_text(), re.MULTILINE)
+    text = f"export LC_ALL=C; current={current}; {function}; seal >seal"
+    subprocess.run(["sh", "-c", text], cwd=store, check=True)
+    return manifest
+
+
+def test_the_facts_and_the_scripts_look_alike():
+    assert f"seal() {{ {SEAL}; }}" in (SH / "manifest.sh").read_text()
+    assert f'stamp() {{ {STAMP} "$1"; }}' in (SH / "shelve.sh").read_text()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_releases(tmp_path, shell):
+    assert releases(tmp_path, shell) == {}
+    release(tmp_path, "1.0")
+    release(tmp_path, "1.1").write_text("damaged")
+    (tmp_path / "opt/shop/releases/notes").mkdir()
+    (tmp_path / "opt/shop/releases/.build.1.2").mkdir()
+    (tmp_path / "opt/shop/current").symlink_to("releases/1.1")
+    (tmp_path / "var/lib/elforge/service/shop").mkdir(parents=True)
+    (tmp_path / "var/lib/elforge/service/shop/proven.1.0").write_text("")
+    found = releases(tmp_path, shell)
+    proven = found["1.0"].proven
+    assert proven > 0
+    assert found == {
+        "": Release(""),
+        "1.0": Release("1.0", "sha256 abc", True, proven),
+        "1.1": Release("1.1", "sha256 abc", False, 0, True),
+        "notes": Release("notes"),
+    }
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_came_up_is_known_again(tmp_path, shell):
+    assert deployed(tmp_path, "x", shell) == Deployed(False, False, False, {})
+    manifest = came_up(tmp_path)
+    assert deployed(tmp_path, manifest, shell) == Deployed(True, True, True, {})
+    assert deployed(tmp_path, f"{manifest}more", shell) == Deployed(False, True, True, {})
+
+
+DAMAGE = {
+    "a file changed": lambda at: (at / "unit").write_text("y\n"),
+    "a file open to more": lambda at: (at / "unit").chmod(0o666),
+    "a file gone": lambda at: (at / "unit").unlink(),
+    "another link": lambda at: (at / "opt/shop/current").rename(at / "opt/shop/former"),
+    "another program": lambda at: (at / "opt/shop/releases/1.0/bin/shop").write_text("other"),
+    "a run that was killed": lambda at: (at / "var/lib/elforge/service/shop/tried").write_text(""),
+    "no seal": lambda at: (at / "var/lib/elforge/service/shop/seal").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_what_is_no_longer_whole(tmp_path, damage):
+    manifest = came_up(tmp_path)
+    damage(tmp_path)
+    assert deployed(tmp_path, manifest) == Deployed(True, False, True, {})
+
+
+def test_a_store_without_anything_proven(tmp_path):
+    (tmp_path / "var/lib/elforge/service/shop").mkdir(parents=True)
+    assert deployed(tmp_path, "x") == Deployed(False, False, True, {})
+
+
+@pytest.mark.parametrize(
+    ("fact", "lines", "message"),
+    [
+        (Releases, ["1.0", "absent", "", "0"], "not a list of releases"),
+        (Releases, ["1.0", "absent", "", "stat: x", "other"], "not a release: '1.0'"),
+        (Releases, ["1.0", "absent", "", "0", "sh: error"], "not a release: '1.0'"),
+        (Service, ["unreadable"], r"not the state of a service: \['unreadable'\]"),
+        (Service, ["known", "cmp: good", "whole"], "not the state of a service"),
+        (Service, ["known", "same", "sha256sum: x"], "not the state of a service"),
+        (Service, ["known", "same", "whole", "sh: error"], "not the state of a unit: 'sh: error'"),
+        (Service, ["known", "same", "whole", "unit a.service", "LoadState=loaded"], "left out 'ActiveState'"),
+    ],
+)
+def test_an_answer_that_makes_no_sense(fact, lines, message):
+    with pytest.raises(FactProcessError, match=message):
+        fact().process(["@@elforge", *lines, "@@end"])
