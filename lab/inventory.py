@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from lab import keys, mirror
+from lab import fixture, keys, mirror
 from lab.hosts import DEFAULT_USER, Host
 from lab.mirror import golang
 from lab.system import known_hosts
@@ -67,3 +67,20 @@ def go() -> dict[str, Any]:
         "go_insecure_mirror": True,
         "go_artifacts": golang.artifacts(),
     }
+
+
+def service() -> dict[str, Any]:
+    """Return the options of the group service_hosts in the lab: an application to build and run."""
+    app = {
+        "version": fixture.version(),
+        "git": fixture.repository(),
+        "ref": fixture.TAG,
+        "arguments": ["-listen", ":8080", "-notify"],
+        "notify": True,
+        "watchdog": 10,
+        "probe": "http://127.0.0.1:8080/healthz",
+        "ports": ["8080/tcp"],
+        "open": True,
+        "memory": "256M",
+    }
+    return {"service_apps": {"app": app}, "service_insecure_mirror": True, "firewall_running": True}

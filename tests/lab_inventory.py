@@ -18,3 +18,4 @@ def _host(name):
 
 docker_hosts = [_host(name) for name in _asked["names"]]
 go_hosts = docker_hosts if "go_versions" in _groups else []
+service_hosts = docker_hosts if "service_apps" in _data else []
