@@ -6,7 +6,7 @@ A group is its hosts, or its hosts with settings of its own; those of its file i
 inventories/example.py shows the common ones.
 """
 
-from lab.inventory import connection, docker, go
+from lab.inventory import connection, docker, go, service
 
 lab_hosts = [connection(name) for name in ("el7", "el8", "el9")]
 
@@ -27,3 +27,4 @@ web_hosts = (
 )
 docker_hosts = (lab_hosts, docker())
 go_hosts = (lab_hosts, {**go(), "go_versions": ["1.27.3"]})
+service_hosts = (lab_hosts, service())

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from urllib.request import ProxyHandler, build_opener
 
 from lab.hosts import Host
 
@@ -29,16 +30,26 @@ def main() -> int:
     if run.returncode:
         return run.returncode
     changes = changed(run.stdout)
-    row = "{:<6}{:<36}{:<10}{:<11}{:<9}{}".format
-    print(f"\n{row('host', 'release (stand-in)', 'engine', 'builder', 'go', 'changes')}")
+    row = "{:<6}{:<36}{:<10}{:<11}{:<9}{:<9}{}".format
+    print(f"\n{row('host', 'release (stand-in)', 'engine', 'builder', 'go', 'changes', 'service')}")
     for name in NAMES:
         host = Host(name)
         engine = said(host, "sudo docker version --format '{{.Server.Version}}'").split("+")[0]
         builder = "BuildKit" if said(host, f"sudo {BUILDER}").endswith("2") else "legacy"
         go = said(host, "go env GOVERSION").removeprefix("go")
-        print(row(name, host.info.release, engine, builder, go, len(changes[name])))
+        print(row(name, host.info.release, engine, builder, go, len(changes[name]), service(host)))
     print(f"\n{sum(map(len, changes.values()))} changes in {time.monotonic() - started:.0f} s")
     return 0
+
+
+def service(host: Host) -> str:
+    """Return the URL of the host's service and the version that answers, through its firewall."""
+    url = f"http://{host.address}:8080"
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/version", timeout=10) as answer:
+            return f"{url} {answer.read().decode().strip()}"
+    except OSError as error:
+        return f"{url} {error}"
 
 
 def changed(report: str) -> dict[str, list[str]]:

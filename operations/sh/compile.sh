@@ -5,6 +5,8 @@
 releases=/opt/$name/releases
 work=$releases/.build.$version
 log=$STATE/service/build-$name.log
+# What one build leaves for the next: Go itself forgets what was not used for five days.
+cache=/var/cache/elforge-build
 
 tell() { echo "$name: $*" || :; }
 trouble() { die "$name: $1; $log ends with: $(tail -n 4 "$log" | tr '\n' ' ')"; }
@@ -23,7 +25,7 @@ fetched() {
 built() {
     # shellcheck disable=SC2086
     systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" runuser -u "$user" -- $clean \
-        GOPATH="$work/gopath" CGO_ENABLED="$cgo" \
+        GOCACHE="$cache/build" GOPATH="$cache/path" CGO_ENABLED="$cgo" \
         sh -c 'cd "$1" && exec "$2" build -trimpath -ldflags "-X main.version=$3" -o "$4" "$5"' \
         build "$work/source" "$go" "$version" "$work/out/$name" "$package" </dev/null >>"$log" 2>&1 9>&-
 }
@@ -44,7 +46,9 @@ parents "$releases"
 rm -rf "$releases"/.build.*
 mkdir -p "${log%/*}"
 trap 'rm -rf "$work" || :; explain_refusal "$releases"' EXIT
-workshop "$work" "$user" source out gopath tmp cache
+workshop "$work" "$user" source out tmp
+[ -d "$cache" ] || mkdir -m 700 "$cache"
+chown -h "$user:" "$cache"
 : >"$log"
 tell "building release $version from $ref; the log is $log"
 fetched

@@ -25,6 +25,7 @@ from deploys.base import BaseOptions
 from deploys.docker import DockerOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
+from deploys.service_options import ServiceOptions
 
 SSH_OPTIONS = {
     "ssh_known_hosts_file": "UserKnownHostsFile",
@@ -88,6 +89,15 @@ def go(target: PyinfraHost) -> GoOptions:
 def goenv(target: PyinfraHost, go: GoOptions) -> GoenvOptions:
     """Return what was declared for the go command's settings."""
     return GoenvOptions.of(target.data.dict(), target.connector_cls.data_meta)
+
+
+@pytest.fixture
+def service(target: PyinfraHost) -> ServiceOptions:
+    """Return which services were declared; skip hosts that none was declared for."""
+    options = ServiceOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if "service_hosts" not in target.groups or not options.apps:
+        pytest.skip(f"no service is declared for {target.name}")
+    return options
 
 
 @pytest.fixture

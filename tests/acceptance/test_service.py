@@ -1,0 +1,38 @@
+"""Services: what runs is the declared release, as its own user, and what must not be read is not."""
+
+
+def units(name, app):
+    return [f"{name}@{each}" for each in app.instances] or [name]
+
+
+def test_every_service_runs_the_declared_release_as_its_user(host, service):
+    for name, app in service.apps.items():
+        for unit in units(name, app) if app.state == "present" else []:
+            found = host.service(unit)
+            assert found.is_running, unit
+            assert found.is_enabled, unit
+            pid = host.check_output("systemctl show -p MainPID %s", unit).partition("=")[2]
+            program = host.check_output("readlink /proc/%s/exe", pid)
+            assert program == f"/opt/{name}/releases/{app.version}/bin/{name}"
+            assert host.process.get(pid=int(pid)).user == (app.user or name)
+
+
+def test_every_probe_answers(host, service):
+    for name, app in service.apps.items():
+        for instance in app.instances or [""] if app.probe else []:
+            url = app.probe.replace("{instance}", instance).replace("tcp://", "telnet://")
+            assert host.run("curl -fsS -m 5 --noproxy '*' %s </dev/null", url).rc in (0, 28), (name, url)
+
+
+def test_secrets_are_roots(host, service):
+    for name, app in service.apps.items():
+        if app.state == "present":
+            file = host.file(f"/etc/elforge/service/{name}.env")
+            assert (file.mode, file.user) == (0o600, "root")
+
+
+def test_what_was_declared_absent_is(host, service):
+    for name, app in service.apps.items():
+        if app.state == "absent":
+            assert not host.file(f"/opt/{name}/releases").exists
+            assert not host.file(f"/etc/systemd/system/{name}.service").exists

@@ -1,0 +1,140 @@
+"""The probe that looks after a service: real sockets, and a systemctl that says what a test wants."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from operations.script import snippet
+
+UNIT, LIMIT, EVERY, GRACE = "shop.service", 3, 10, 0
+SYSTEMCTL = """#!/bin/sh
+case $1 in
+is-active) test ! -e {0}/stopped ;;
+show) echo ActiveEnterTimestampMonotonic=$(cat {0}/since) ;;
+*) echo "$*" >>{0}/done ;;
+esac
+"""
+
+
+class Host:
+    """A unit, and where its probe keeps what it has seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        (folder / "bin/systemctl").write_text(SYSTEMCTL.format(folder))
+        (folder / "bin/systemctl").chmod(0o755)
+        (folder / "since").write_text("0")
+        self.script = snippet("probe").replace("/run/elforge", str(folder))
+
+    def look(self, target: str, *more: int | str, shell: str = "sh") -> int:
+        path = f"{self.folder}/bin:/usr/bin:/bin"
+        words = [shell, "-c", self.script, "probe", target, "1", *map(str, more)]
+        return subprocess.run(words, env={"PATH": path}, capture_output=True, timeout=20).returncode
+
+    def watch(self, target: str, times: int = 1, grace: int = GRACE) -> int:
+        """Look some times, and return how often the unit has been restarted since ever."""
+        for _ in range(times):
+            assert self.look(target, UNIT, LIMIT, EVERY, grace) == 0
+        done = self.folder / "done"
+        lines = done.read_text().splitlines() if done.exists() else []
+        assert set(lines) <= {f"restart --no-block {UNIT}"}
+        return len(lines)
+
+    @property
+    def record(self) -> list[int]:
+        """Failures in a row, restarts in a row, and until when there is no other."""
+        return [int(word) for word in (self.folder / "probe" / UNIT).read_text().split()]
+
+    def later(self) -> None:
+        """Let the time pass in which there is no restart."""
+        failures, restarts, _ = self.record
+        (self.folder / "probe" / UNIT).write_text(f"{failures} {restarts} 0\n")
+
+
+class Answers(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Answer with the status in the path."""
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@pytest.fixture
+def up() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def down() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_what_counts_as_an_answer(host, up, down, shell):
+    found = {
+        target: host.look(target, shell=shell) == 0
+        for target in (f"http://{up}/200", f"http://{up}/404", f"http://{up}/503", f"tcp://{up}", down)
+    }
+    assert list(found.values()) == [True, False, False, True, False], found
+
+
+def test_so_many_failures_in_a_row_bring_a_restart(host, up, down):
+    assert host.watch(down, LIMIT - 1) == 0
+    assert host.watch(f"tcp://{up}") == 0
+    assert host.watch(down, LIMIT - 1) == 0, "an answer begins the count anew"
+    assert host.watch(down) == 1
+
+
+def test_a_restart_that_does_not_help_doubles_the_wait(host, down):
+    waits = []
+    for restarts in range(1, 9):
+        assert host.watch(down, LIMIT) == restarts
+        failures, counted, until = host.record
+        assert (failures, counted) == (0, restarts)
+        waits.append(until - int(float(Path("/proc/uptime").read_text().split()[0])))
+        assert host.watch(down, 2 * LIMIT) == restarts, "not before that time has passed"
+        host.later()
+        (host.folder / "probe" / UNIT).write_text(f"0 {restarts} 0\n")
+    expected = [min(LIMIT * EVERY * 2**n, 3600) for n in range(1, 9)]
+    assert all(abs(wait - wanted) <= 2 for wait, wanted in zip(waits, expected, strict=True)), waits
+
+
+def test_what_has_worked_for_that_long_starts_over(host, up, down):
+    host.watch(down, LIMIT)
+    host.watch(f"tcp://{up}")
+    assert host.record[1] == 1, "it has yet to prove itself"
+    host.later()
+    host.watch(f"tcp://{up}")
+    assert host.record[1] == 0
+
+
+def test_a_start_has_its_time(host, down):
+    now = float(Path("/proc/uptime").read_text().split()[0])
+    (host.folder / "since").write_text(f"{int(now * 1e6)}")
+    assert host.watch(down, 2 * LIMIT, grace=60) == 0
+    assert host.watch(down, LIMIT, grace=0) == 1
+
+
+def test_what_does_not_run_is_left_alone(host, down):
+    (host.folder / "stopped").write_text("")
+    assert host.watch(down, 2 * LIMIT) == 0
