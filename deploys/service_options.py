@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from deploys.firewall_options import FirewallOptions, Zone
 from deploys.firewall_options import Name as ZoneName
+from deploys.go import GoOptions
 from deploys.options import Fleet, Options
 from deploys.selinux import SelinuxOptions, Type
 from deploys.urls import bad_urls
@@ -234,7 +235,10 @@ class ServiceOptions(Options):
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
         """Yield what the host's other options do not allow."""
         zones = getattr(fleet[host].get(FirewallOptions), "zones", {})
+        go = fleet[host].get(GoOptions)
         for name, app in self._present():
+            if app.git and getattr(go, "state", "absent") == "absent":
+                yield f"service_apps.{name}.git: nothing builds without Go: this host has to be in go_hosts, too"
             zone = zones.get(app.zone, Zone())
             if app.open and zone.state == "absent":
                 yield f"service_apps.{name}.zone: {app.zone} is absent by firewall_zones"

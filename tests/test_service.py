@@ -8,6 +8,7 @@ import pytest
 from pyinfra.api import OperationError
 
 from deploys.firewall_options import FirewallOptions
+from deploys.go import GoOptions
 from deploys.release import RELEASES
 from deploys.selinux import SelinuxOptions
 from deploys.service import service
@@ -38,6 +39,7 @@ SHOP = {
     "tasks": 100,
     "files": 4096,
 }
+GO = GoOptions.model_validate({"versions": ["1.27.0"]})
 ORIGIN = "git https://git.lan/shop.git v1.4.2 ./cmd/shop"
 
 
@@ -106,6 +108,14 @@ def test_a_local_program_that_is_not_there_is_named(tmp_path):
 def test_what_a_look_at_a_converged_host_costs():
     """A question is one SSH exec, asked for the plan and again for the run. Lower it here when it sinks."""
     assert planned(converged(9), options()).asked == 7
+
+
+def test_a_build_needs_go():
+    line = "service_apps.shop.git: nothing builds without Go: this host has to be in go_hosts, too"
+    assert list(options().among("web1", {"web1": {}})) == [line]
+    gone = GO.model_copy(update={"state": "absent"})
+    assert list(options().among("web1", {"web1": {GoOptions: gone}})) == [line]
+    assert list(options().among("web1", {"web1": {GoOptions: GO}})) == []
 
 
 # Units
@@ -224,7 +234,7 @@ def test_a_deploy_that_was_told_nothing_is_told_something():
 
 def test_what_the_firewall_forbids_cannot_be_opened():
     zones = {"public": {"absent": {"ports": ["8081/tcp"]}}}
-    fleet = {"web1": {FirewallOptions: FirewallOptions.model_validate({"zones": zones})}}
+    fleet = {"web1": {GoOptions: GO, FirewallOptions: FirewallOptions.model_validate({"zones": zones})}}
     assert list(options().among("web1", fleet)) == [
         "service_apps.shop.open: 8081/tcp is absent by firewall_zones.public"
     ]

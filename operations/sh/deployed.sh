@@ -1,7 +1,6 @@
 # deployed NAME [RELEASE]: make a release of an application the one that runs: the manifest on stdin, as base64, or the one
 # that RELEASE has come up with before. When it does not come up, the one before it is back.
 # uses: manifest
-name=$1
 trap 'explain_refusal "$root"; explain_refusal /etc/systemd/system' EXIT
 trusted "$root"
 trusted /etc/systemd/system

@@ -1,6 +1,7 @@
 # manifest (a part of deployed and undeployed): what a manifest (Manifest in operations/service.py) says, and how it comes true.
-# $name is the application's. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
+# The first argument is the application. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
 # "+ MODE PATH", and each line of that file after a "|".
+name=$1
 store=$STATE/service/$name
 root=/opt/$name
 work=$RUN/service-$name
@@ -18,7 +19,9 @@ retire() {
         for each in $(all_of "$before"); do
             # A watcher would restart what is only on its way.
             case $each in *.timer) systemctl stop "$each" "${each%.timer}.service" 2>/dev/null || true ;; esac
-            all_of "$1" | grep -qxF "$each" || systemctl -q disable --now "$each" 2>/dev/null || systemctl stop "$each" 2>/dev/null || true
+            all_of "$1" | grep -qxF "$each" && continue
+            systemctl -q disable "$each" 2>/dev/null || true
+            systemctl stop "$each" 2>/dev/null || true
         done
         said_in + "$before" | while read -r _ path; do
             said_in + "$1" | cut -d ' ' -f 2- | grep -qxF "$path" && continue

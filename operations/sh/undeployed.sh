@@ -1,6 +1,5 @@
 # undeployed NAME: an application goes with its units and its releases; its data and its user stay.
 # uses: manifest
-name=$1
 trap 'explain_refusal "$root"; explain_refusal /etc/systemd/system' EXIT
 trusted "$root"
 if [ -d "$store" ]; then
