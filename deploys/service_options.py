@@ -238,7 +238,7 @@ class ServiceOptions(Options):
         go = fleet[host].get(GoOptions)
         for name, app in self._present():
             if app.git and getattr(go, "state", "absent") == "absent":
-                yield f"service_apps.{name}.git: nothing builds without Go: this host has to be in go_hosts, too"
+                yield f"service_apps.{name}.git: nothing builds without Go: put this host into go_hosts, too"
             zone = zones.get(app.zone, Zone())
             if app.open and zone.state == "absent":
                 yield f"service_apps.{name}.zone: {app.zone} is absent by firewall_zones"

@@ -111,7 +111,7 @@ def test_what_a_look_at_a_converged_host_costs():
 
 
 def test_a_build_needs_go():
-    line = "service_apps.shop.git: nothing builds without Go: this host has to be in go_hosts, too"
+    line = "service_apps.shop.git: nothing builds without Go: put this host into go_hosts, too"
     assert list(options().among("web1", {"web1": {}})) == [line]
     gone = GO.model_copy(update={"state": "absent"})
     assert list(options().among("web1", {"web1": {GoOptions: gone}})) == [line]
