@@ -9,7 +9,7 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.go import BUILDER, HOME
+from deploys.go import BUILDER
 from deploys.release import Release
 from deploys.service_options import App, ServiceOptions
 from deploys.service_unit import DATA, manifest
@@ -27,7 +27,6 @@ def service(options: ServiceOptions, release: Release, machine: Machine) -> None
     here = {name: app for name, app in options.apps.items() if app.state == "present"}
     if any(app.git for app in here.values()):
         rpm.packages(name="Install what builds need", specs=["git"], manager=release.manager)
-        accounts.user(name="Make the user that builds", name_=BUILDER, home=HOME)
     for name in host.loop(here):
         _run(name, here[name], options, release, machine)
     for name in host.loop([name for name in options.apps if name not in here]):

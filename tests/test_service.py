@@ -107,7 +107,7 @@ def test_a_local_program_that_is_not_there_is_named(tmp_path):
 
 def test_what_a_look_at_a_converged_host_costs():
     """A question is one SSH exec, asked for the plan and again for the run. Lower it here when it sinks."""
-    assert planned(converged(9), options()).asked == 7
+    assert planned(converged(9), options()).asked == 6
 
 
 def test_a_build_needs_go():

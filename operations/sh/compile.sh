@@ -38,7 +38,7 @@ why_not() {
     esac
 }
 
-[ -x "$go" ] || die "$name: there is no $go; the go deploy brings it, for hosts in the group go_hosts"
+id "$user" >/dev/null 2>&1 && [ -x "$go" ] || die "$name: there is no $go, or no user $user; the go deploy brings them, to hosts in the group go_hosts"
 command -v git >/dev/null || die "$name: there is no git on this host"
 trap 'explain_refusal "$releases"' EXIT
 trusted "/opt/$name"
