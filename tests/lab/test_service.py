@@ -156,6 +156,8 @@ def test_the_memory_limit_kills_and_a_restart_follows(up: Host) -> None:
     limit = root(up, "systemctl show -p MemoryMax app.service")
     assert limit == f"MemoryMax={64 * 2**20}"
     assert get(up, "/env?GOMEMLIMIT") == str(64 * 2**20 * 9 // 10)
+    if "memory" not in root(up, "cat /sys/fs/cgroup/cgroup.controllers").split():
+        pytest.skip("the lab's containers have no memory controller: nothing enforces the limit there")
     before = pid(up)
     get(up, "/leak")
     until(lambda: pid(up) != before and get(up, "/version") == "1.0", 60)
