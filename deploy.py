@@ -6,6 +6,7 @@ from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
+from deploys.journald import JournaldOptions, journald
 from deploys.run import Step, run
 from deploys.selinux import SelinuxOptions, selinux
 from deploys.service import service
@@ -13,6 +14,7 @@ from deploys.service_options import ServiceOptions
 
 run(
     Step(base, BaseOptions),
+    Step(journald, JournaldOptions),
     Step(selinux, SelinuxOptions),
     Step(firewall, FirewallOptions),
     Step(docker, DockerOptions, group="docker_hosts"),

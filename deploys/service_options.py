@@ -18,8 +18,8 @@ from pure.accounts import NAME
 from pure.daemon_options import HostPath, Unique, grammar
 from pure.places import foreign
 from pure.secrets import Reference
+from pure.sizes import UNITS, Size, in_bytes
 
-UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 INSTANCE = "{instance}"
 # What systemd and elforge say to a program themselves.
 _TAKEN = {"ELFORGE_STATE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}
@@ -73,7 +73,6 @@ Package = Annotated[
 Local = Annotated[str, grammar(r"[^\s].*", "the path of a file where pyinfra runs")]
 Port = Annotated[str, AfterValidator(_port)]
 Variable = Annotated[str, grammar("[A-Za-z_][A-Za-z0-9_]*", "the name of a variable")]
-Size = Annotated[str, grammar(r"[1-9]\d*[KMG]", "a size such as 512M or 2G")]
 Instance = Annotated[str, grammar(r"[a-z0-9][a-z0-9_]{0,19}", "lower-case letters, digits and _")]
 Capability = Annotated[str, grammar(r"CAP_[A-Z_]+", "a capability such as CAP_NET_RAW")]
 Seconds = Annotated[int, Field(ge=1, le=3600)]
@@ -173,7 +172,7 @@ class App(BaseModel):
                 f"{self.crash_limit} restarts take {self.crash_limit * self.restart_seconds} s at least, "
                 "so the limit would never be reached",
             )
-        if self.memory and _bytes(self.memory) < 16 * UNITS["M"]:
+        if self.memory and in_bytes(self.memory) < 16 * UNITS["M"]:
             yield "memory", "no Go program gets by with less than 16M"
         if self.probe and self.probe_timeout > self.probe_seconds:
             yield "probe_timeout", "is longer than probe_seconds"
@@ -181,11 +180,7 @@ class App(BaseModel):
     @property
     def gomemlimit(self) -> int | None:
         """Bytes for Go's soft limit: a tenth below the hard one, for what is not Go's heap."""
-        return _bytes(self.memory) * 9 // 10 if self.memory else None
-
-
-def _bytes(size: str) -> int:
-    return int(size[:-1]) * UNITS[size[-1]]
+        return in_bytes(self.memory) * 9 // 10 if self.memory else None
 
 
 class ServiceOptions(Options):

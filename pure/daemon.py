@@ -426,6 +426,20 @@ def _log_opts(options: DaemonOptions) -> dict[str, str]:
     return {**default, **(options.log_opts or {})}
 
 
+def log_bytes(options: DaemonOptions) -> int:
+    """
+    Return how much disk the log of a container takes at most; 0 where Docker keeps none itself.
+
+    ``log_bytes(DaemonOptions())`` returns 30000000: three files of 10m, which is decimal to Docker.
+    """
+    if options.log_driver not in ROTATING:
+        return 0
+    rotation = _log_opts(options)
+    size = rotation["max-size"]
+    unit = {"k": 10**3, "m": 10**6, "g": 10**9}.get(size[-1], 1)
+    return int(size.rstrip("kmg")) * unit * int(rotation["max-file"])
+
+
 def _features(options: DaemonOptions, engine: Engine) -> dict[str, bool]:
     """From 23.0 BuildKit is on; only `buildkit: false` has an effect there."""
     given: Mapping[Any, bool] = options.features or {}

@@ -42,6 +42,10 @@ EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CP
 UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
 AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures SyslogIdentifier
 """
+_JOURNALD = """
+Storage SystemMaxUse SystemKeepFree SystemMaxFileSize RuntimeMaxUse MaxRetentionSec MaxFileSec
+RateLimitBurst ForwardToSyslog
+"""
 # By name, or by name=value where a value is younger than its directive.
 KNOWN: dict[str, Known] = {
     **dict.fromkeys(_ALWAYS.split(), Known()),
@@ -71,18 +75,21 @@ KNOWN: dict[str, Known] = {
     "ProtectClock": Known(245),
     "ProtectProc": Known(247),
     "PrivateIPC": Known(248),
+    # journald.conf; the old name is still read today.
+    **dict.fromkeys(_JOURNALD.split(), Known()),
+    "RateLimitIntervalSec": Known(239, ("Journal", "RateLimitInterval")),
 }
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-_HEAD = "# Written by elforge from service_apps: edits are overwritten.\n"
-SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install")
+SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install", "Journal")
 
 
-def rendered(directives: Iterable[Directive], systemd: int) -> Text:
+def rendered(directives: Iterable[Directive], systemd: int, options: str = "service_apps") -> Text:
     """
-    Return a unit for a version of systemd.
+    Return a unit, or a part of systemd's own configuration, for a version of systemd.
 
-    + directives: what the unit is to say, in systemd's newest words
+    + directives: what it is to say, in systemd's newest words
     + systemd: the version that is there
+    + options: what it comes from
 
     ``rendered([Directive("Service", "MemoryMax", "1G")], 219).text`` ends in ``MemoryLimit=1G``.
     """
@@ -95,7 +102,9 @@ def rendered(directives: Iterable[Directive], systemd: int) -> Text:
         else:
             lines[said.section].append(f"{said.name}={said.value}\n")
     names = list(dict.fromkeys(dropped))
-    head = _HEAD + (f"# Left out, systemd {systemd} does not know it: {', '.join(names)}\n" if names else "")
+    head = f"# Written by elforge from {options}: edits are overwritten.\n"
+    if names:
+        head += f"# Left out, systemd {systemd} does not know it: {', '.join(names)}\n"
     parts = [f"[{section}]\n{''.join(found)}" for section, found in lines.items() if found]
     return Text(head + "\n".join(parts), names)
 

@@ -20,6 +20,7 @@ from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
 from facts.firewalld import Firewalld
 from facts.go import Toolchains
+from facts.journald import Journald
 from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
@@ -47,6 +48,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Contents, {"paths": ["/etc/a"]}),
     (EmptyMount, {"path": "/etc/a"}),
     (Entries, {"path": "/etc/a"}),
+    (Journald, {}),
     (Netrc, {"user": "ci"}),
     (Toolchains, {"root": "/opt/go"}),
     (Releases, {"app": "shop"}),

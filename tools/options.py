@@ -13,12 +13,14 @@ from deploys.docker import DockerOptions
 from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
+from deploys.journald import JournaldOptions
 from deploys.options import Options
 from deploys.selinux import SelinuxOptions
 from deploys.service_options import ServiceOptions
 
 MODELS: dict[str, type[Options]] = {
     "base": BaseOptions,
+    "journald": JournaldOptions,
     "selinux": SelinuxOptions,
     "firewall": FirewallOptions,
     "docker": DockerOptions,

@@ -1,0 +1,56 @@
+# journald FILE PRESENT PERSISTENT SIZE AGE: let journald take FILE, or what is left without it. Then, of what is archived, as
+# much stays as SIZE (bytes) and AGE say, "" for all. With PERSISTENT it is to end up on disk, with what is in memory.
+file=$1 present=$2 persistent=$3 size=$4 age=$5
+unit=systemd-journald.service
+disk=/var/log/journal memory=/run/log/journal
+id=$(cat /etc/machine-id)
+record=$RUN/$unit
+trap 'explain_refusal "$file"' EXIT
+
+# Until the end, what it has loaded is not what is declared: a run that was killed is known not to have got there.
+mkdir -p "$record"
+echo pending >"$record/${file##*/}"
+if [ "$present" = no ]; then
+    keep "$file"
+    rm -f "$file"
+    rmdir "${file%/*}" 2>/dev/null || true
+    settle /etc/systemd
+fi
+
+if [ "$persistent" = yes ]; then
+    parents "$disk"
+    said=$(systemd-tmpfiles --create --prefix="$disk" 2>&1) || true
+    [ "$(stat -L -c '%G %a' "$disk")" = "systemd-journal 2755" ] ||
+        die "$disk does not get the group systemd-journal and mode 2755 from systemd-tmpfiles; does a file in /etc/tmpfiles.d say otherwise? $said"
+fi
+
+# What services write to is in systemd's keeping meanwhile (FileDescriptorStoreMax=, since 219).
+forgive "$unit"
+systemctl restart "$unit" 9>&- && systemctl is-active --quiet "$unit" ||
+    die "$unit does not come back: $(systemctl status --no-pager "$unit" 2>&1 | tail -n 5)"
+
+written_to_disk() { [ -e "$disk/$id/system.journal" ] && ! [ -e "$memory/$id/system.journal" ]; }
+if [ "$persistent" = yes ] && ! written_to_disk; then
+    timeout 60 journalctl --flush 9>&- || true
+    tries=0
+    # 219's journalctl does nothing where a flush was asked for at boot, when there was no such directory.
+    until written_to_disk; do
+        tries=$((tries + 1))
+        [ $tries -le 15 ] ||
+            die "journald does not write to $disk: see journalctl -u $unit, and whether another file in ${file%/*} says Storage="
+        systemctl kill --kill-who=main -s USR1 "$unit"
+        sleep 1
+    done
+fi
+
+if [ -n "$size$age" ]; then
+    # Only what is archived can go. 219 has no journalctl --rotate, every version has the signal.
+    systemctl kill --kill-who=main -s USR2 "$unit"
+    sleep 1
+    [ -z "$size" ] || timeout 300 journalctl -q --vacuum-size="$size" >&2 9>&-
+    [ -z "$age" ] || timeout 300 journalctl -q --vacuum-time="$age" >&2 9>&-
+fi
+
+rm -f "$record/${file##*/}"
+[ "$present" = no ] || cp "$file" "$record/"
+trap - EXIT
