@@ -70,6 +70,7 @@ class Answers:
     policy: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
     denials: list[str] = field(default_factory=list)
+    journal: str = "directory\nmemory"  # where it is, as facts/journald.py reads it
 
     def __call__(self, command: str) -> str | None:
         """Answer a framed fact."""
@@ -81,6 +82,7 @@ class Answers:
     def _table(self):
         return [
             (r"cat /etc/os-release", self._release),
+            (r"file=(\S+journald.conf.d\S+);", self._journald),
             (r"avc:", lambda: self.denials),
             (r"rules=\$\(ls /etc/selinux", lambda: self.policy),
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
@@ -116,6 +118,9 @@ class Answers:
             f"ARCH=x86_64\nCGROUP=cgroup2fs\nSYSTEMD=systemd {SYSTEMD[self.major]}\nSHELL=/bin/bash\nROOT=ok"
         )
         return [*OS_RELEASE[self.major].splitlines(), *host.splitlines()]
+
+    def _journald(self, config: str) -> list[str]:
+        return [self._text(config), *self.journal.splitlines(), "size 2621440 4096"]
 
     def _rpms(self, words: str) -> list[str]:
         return [
