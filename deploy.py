@@ -7,6 +7,7 @@ from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions, go
 from deploys.goenv import GoenvOptions, goenv
 from deploys.journald import JournaldOptions, journald
+from deploys.kernel import KernelOptions, kernel
 from deploys.run import Step, run
 from deploys.selinux import SelinuxOptions, selinux
 from deploys.service import service
@@ -15,6 +16,7 @@ from deploys.service_options import ServiceOptions
 run(
     Step(base, BaseOptions),
     Step(journald, JournaldOptions),
+    Step(kernel, KernelOptions),
     Step(selinux, SelinuxOptions),
     Step(firewall, FirewallOptions),
     Step(docker, DockerOptions, group="docker_hosts"),

@@ -70,6 +70,8 @@ class Answers:
     policy: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
     denials: list[str] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)  # to loaded or available
+    settings: dict[str, str] = field(default_factory=dict)  # of the kernel, by path below /proc/sys
     journal: str = "directory\nmemory"  # where it is, as facts/journald.py reads it
 
     def __call__(self, command: str) -> str | None:
@@ -83,6 +85,8 @@ class Answers:
         return [
             (r"cat /etc/os-release", self._release),
             (r"file=(\S+journald.conf.d\S+);", self._journald),
+            (r"for name in (.*?); do if test -e /sys/module", self._modules),
+            (r"set -f; for file in (.*?); do", self._settings),
             (r"avc:", lambda: self.denials),
             (r"rules=\$\(ls /etc/selinux", lambda: self.policy),
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
@@ -121,6 +125,13 @@ class Answers:
 
     def _journald(self, config: str) -> list[str]:
         return [self._text(config), *self.journal.splitlines(), "size 2621440 4096"]
+
+    def _modules(self, names: str) -> list[str]:
+        return [self.modules.get(name, "absent") for name in shlex.split(names)]
+
+    def _settings(self, paths: str) -> list[str]:
+        found = [self.settings.get(path.removeprefix("/proc/sys/")) for path in shlex.split(paths)]
+        return ["absent" if value is None else f"value {value}" for value in found]
 
     def _rpms(self, words: str) -> list[str]:
         return [

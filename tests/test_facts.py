@@ -21,6 +21,7 @@ from facts.files import Path as Found
 from facts.firewalld import Firewalld
 from facts.go import Toolchains
 from facts.journald import Journald
+from facts.kernel import Modules, Sysctl
 from facts.netrc import Netrc
 from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
@@ -49,6 +50,8 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (EmptyMount, {"path": "/etc/a"}),
     (Entries, {"path": "/etc/a"}),
     (Journald, {}),
+    (Modules, {"names": ["overlay"]}),
+    (Sysctl, {"keys": ["fs.nr_open"]}),
     (Netrc, {"user": "ci"}),
     (Toolchains, {"root": "/opt/go"}),
     (Releases, {"app": "shop"}),

@@ -14,6 +14,7 @@ from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.journald import JournaldOptions
+from deploys.kernel import KernelOptions
 from deploys.options import Options
 from deploys.selinux import SelinuxOptions
 from deploys.service_options import ServiceOptions
@@ -21,6 +22,7 @@ from deploys.service_options import ServiceOptions
 MODELS: dict[str, type[Options]] = {
     "base": BaseOptions,
     "journald": JournaldOptions,
+    "kernel": KernelOptions,
     "selinux": SelinuxOptions,
     "firewall": FirewallOptions,
     "docker": DockerOptions,
