@@ -14,6 +14,6 @@ wrong=$(for key in $(keys); do
 done)
 [ -z "$wrong" ] || {
     echo "the kernel does not take what is declared, and has what it had before: $wrong $said" >&2
-    echo "$was" | grep -v ' = $' | sysctl -q -p - >/dev/null 2>&1
+    echo "$was" | grep -v " = \$" | sysctl -q -p - >/dev/null 2>&1
     exit 1
 }
