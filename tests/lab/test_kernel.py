@@ -9,7 +9,7 @@ import pytest
 import lab.hosts
 from deploys.release import RELEASES
 from lab.hosts import Host
-from tests.runner import apply, converge
+from tests.runner import apply, converge, pyinfra
 
 DEPLOY = "tests/lab/kernel_deploy.py"
 # Of the network namespace that the host has to itself.
@@ -52,7 +52,7 @@ def test_what_the_kernel_refuses_changes_nothing(host: Host) -> None:
     before = root(host, "sha256sum /etc/sysctl.d/elforge.conf")
     data = {**DATA, "kernel_sysctl": {KEY: 62, "net.ipv4.ping_group_range": "100 x"}}
     done = apply(host.name, deploy=DEPLOY, data=data)
-    assert done.code == 1
+    assert done.code != 0
     assert "the kernel does not take what is declared" in done.output
     assert root(host, f"sysctl -n {KEY}") == "63"
     assert root(host, "sha256sum /etc/sysctl.d/elforge.conf") == before
@@ -63,6 +63,6 @@ def test_a_login_has_its_limit(host: Host) -> None:
 
 
 def test_a_module_that_is_no_module_is_refused_in_the_plan(host: Host) -> None:
-    done = apply(host.name, deploy=DEPLOY, data={"kernel_modules": ["no_such_module"]})
-    assert done.code == 1
+    done = pyinfra(host.name, dry=True, deploy=DEPLOY, data={"kernel_modules": ["no_such_module"]})
+    assert done.code != 0
     assert "this kernel has no no_such_module" in done.output
