@@ -101,7 +101,6 @@ ready() {
 # listen SOCKET UNIT: it takes nothing new while it listens, and cannot be restarted before its service is stopped.
 listen() {
     started=$RUN/socket-$1
-    systemctl -q enable "$1" 2>/dev/null
     if ! systemctl is-active --quiet "$1" || ! cmp -s "/etc/systemd/system/$1" "$started"; then
         systemctl stop "$2" 2>/dev/null || true
         systemctl restart "$1"
@@ -116,12 +115,14 @@ activate() {
     unpack "$1"
     said_in + "$1" | grep -v "\.env\$" | while read -r mode path; do place "$mode" "$path"; done
     current "$release"
+    # All before the one reload: each of its own would come after a start, which systemd before 255 forgets over that, so
+    # that a crash loop went on beyond its limit.
+    for each in $(all_of "$1"); do systemctl -q --no-reload enable "$each" 2>/dev/null; done
     systemctl daemon-reload
     # Last, since a process that has it is taken for one that was started with all the rest.
     said_in + "$1" | grep "\.env\$" | while read -r mode path; do place "$mode" "$path"; done
     for each in $(said_in socket "$1"); do listen "$each" "$(said_in unit "$1")"; done
     for each in $(said_in unit "$1"); do
-        systemctl -q enable "$each" 2>/dev/null
         failing=$each
         if ! fresh "$each"; then
             systemctl reset-failed "$each" 2>/dev/null || true
@@ -129,10 +130,7 @@ activate() {
         fi
         ready "$each"
     done
-    for each in $(said_in watcher "$1"); do
-        systemctl -q enable "$each" 2>/dev/null
-        systemctl restart "$each"
-    done
+    for each in $(said_in watcher "$1"); do systemctl restart "$each"; done
     failing=
 }
 
