@@ -78,6 +78,13 @@ def converge(*names: str, **options: Any) -> Run:
     return first
 
 
+def root(host: Host, command: str) -> str:
+    """Run shell as root; it has to succeed."""
+    done = host.ssh(command, user="root")
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
 def requests(host: Host, text: str = "") -> int:
     """Return how many of this host's requests to the mirror hold a text; other hosts ask it, too."""
     lines = mirror.access_log().read_text().splitlines()

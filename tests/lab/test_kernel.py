@@ -9,7 +9,7 @@ import pytest
 import lab.hosts
 from deploys.release import RELEASES
 from lab.hosts import Host
-from tests.runner import apply, converge, pyinfra
+from tests.runner import apply, converge, pyinfra, root
 
 DEPLOY = "tests/lab/kernel_deploy.py"
 # Of the network namespace that the host has to itself.
@@ -18,13 +18,6 @@ DATA = {
     "kernel_sysctl": {KEY: 63, "net.ipv4.ping_group_range": "0 100"},
     "kernel_limits": [{"domain": "ops", "item": "nofile", "value": 4096}],
 }
-
-
-def root(host: Host, command: str) -> str:
-    """Run shell as root; it has to succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")

@@ -16,7 +16,7 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab import fixture
 from lab.hosts import Host
-from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra
+from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra, root
 from tests.tree import difference, tree
 
 DEPLOY, BACK = "tests/lab/service_deploy.py", "tests/lab/rollback_deploy.py"
@@ -36,13 +36,6 @@ def app(**options: Any) -> dict[str, Any]:
         "go_versions": ["1.27.3"],
         "go_cgo": False,
     }
-
-
-def root(host: Host, command: str) -> str:
-    """Run shell as root; it has to succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
 
 
 def get(host: Host, path: str) -> str:
