@@ -26,6 +26,15 @@ docker_hosts = (
         "base_repositories": "repair",  # stock files of EOL releases; your own mirrors are not touched
         "base_timezone": "UTC",
         "base_packages": ["git", "make"],
+        # --- journald: what logs may take, Docker's own among them
+        "journald_storage": "persistent",
+        "journald_max_use": "2G",
+        "journald_retention": "30d",
+        "journald_budget": "6G",
+        # --- kernel: modules, settings, limits of logins
+        "kernel_profiles": ["containers", "ci"],
+        # "kernel_sysctl": {"vm.max_map_count": 262144},
+        "kernel_limits": [{"domain": "@docker", "item": "nofile", "value": 65536}],
         # --- docker: the engine
         "docker_users": ["ops"],  # as good as root
         "docker_conflicts": "refuse",  # or "remove": podman, runc and old Docker packages in the way
@@ -56,5 +65,25 @@ go_hosts = (
         # "goenv_credentials": [
         #     {"user": "ci", "machine": "git.example.org", "login": "bot", "secret": "env:GIT_TOKEN"}
         # ],
+    },
+)
+
+service_hosts = (
+    ["@elforge/build1.example.org"],
+    {
+        # --- service: applications under systemd (docs/service.md)
+        "service_apps": {
+            "shop": {
+                "version": "1.4.2",
+                "git": "https://git.example.org/shop.git",  # or url and sha256, or file
+                "ref": "v1.4.2",
+                "arguments": ["-listen", ":8080"],
+                "ports": ["8080/tcp"],
+                "open": True,  # in the firewall
+                "probe": "http://127.0.0.1:8080/healthz",  # restarted when it no longer answers
+                "memory": "512M",
+                # "secrets": {"DB_PASSWORD": "env:SHOP_DB_PASSWORD"},
+            },
+        },
     },
 )

@@ -18,14 +18,19 @@ def test_options_page_is_fresh(capsys):
 
 
 # Each file of group_data, and each group of the example, with the deploys that read it.
-GROUPS = {"all": ["base", "docker"], "docker_hosts": ["base", "docker"], "go_hosts": ["base", "goenv", "go"]}
+GROUPS = {
+    "all": ["base", "docker"],
+    "docker_hosts": ["base", "journald", "kernel", "docker"],
+    "go_hosts": ["base", "goenv", "go"],
+    "service_hosts": ["base", "service"],
+}
 
 
 def models(group: str) -> list[type[Options]]:
     return [options.MODELS[name] for name in GROUPS[group]]
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", sorted(path.stem for path in (ROOT / "group_data").glob("*.py")))
 def test_group_data_holds_options_only(group):
     values: dict[str, object] = {}
     exec((ROOT / f"group_data/{group}.py").read_text(), values)
@@ -37,7 +42,7 @@ def test_group_data_holds_options_only(group):
     assert {key for key in data if not key.startswith("_")} <= known
 
 
-@pytest.mark.parametrize("group", ["docker_hosts", "go_hosts"])
+@pytest.mark.parametrize("group", ["docker_hosts", "go_hosts", "service_hosts"])
 def test_example_inventory_is_valid(group):
     values: dict[str, object] = {}
     exec((ROOT / "inventories/example.py").read_text(), values)

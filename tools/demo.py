@@ -1,4 +1,4 @@
-"""The demo: run deploy.py against the lab hosts el7, el8 and el9, and tell what came of it."""
+"""The demo: run deploy.py against the lab hosts el7, el8 and el9, or others, and tell what came of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from urllib.request import ProxyHandler, build_opener
 
+from lab import fixture
 from lab.hosts import Host
 
 NAMES = ("el7", "el8", "el9")
@@ -16,12 +17,14 @@ COMMAND = ["pyinfra", "-y", "--json", "inventory.py", "deploy.py"]
 BUILDER = "curl -s --unix-socket /run/docker.sock -i http://docker/_ping | grep -i ^Builder-Version"
 
 
-def main() -> int:
-    """Run, then print a line per host; return the exit code of the run."""
-    print(f"\n$ {' '.join(word for word in COMMAND if word != '--json')}", flush=True)
+def main(*names: str) -> int:
+    """Run, then print a line per host; return the exit code of the run, 1 when a service does not answer."""
+    limit = [word for name in names for word in ("--limit", name)]
+    names = names or NAMES
+    print(f"\n$ {' '.join(word for word in [*COMMAND, *limit] if word != '--json')}", flush=True)
     started = time.monotonic()
     run = subprocess.run(
-        [sys.executable, "-m", *COMMAND],
+        [sys.executable, "-m", *COMMAND, *limit],
         env={**os.environ, "PYINFRA_PROGRESS": "off"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -29,33 +32,36 @@ def main() -> int:
     )
     if run.returncode:
         return run.returncode
-    changes = changed(run.stdout)
+    changes = {name: changed(run.stdout, name) for name in names}
+    served = {name: service(Host(name)) for name in names}
     row = "{:<6}{:<36}{:<10}{:<11}{:<9}{:<9}{}".format
     print(f"\n{row('host', 'release (stand-in)', 'engine', 'builder', 'go', 'changes', 'service')}")
-    for name in NAMES:
+    for name in names:
         host = Host(name)
         engine = said(host, "sudo docker version --format '{{.Server.Version}}'").split("+")[0]
         builder = "BuildKit" if said(host, f"sudo {BUILDER}").endswith("2") else "legacy"
         go = said(host, "go env GOVERSION").removeprefix("go")
-        print(row(name, host.info.release, engine, builder, go, len(changes[name]), service(host)))
+        print(row(name, host.info.release, engine, builder, go, len(changes[name]), served[name]))
     print(f"\n{sum(map(len, changes.values()))} changes in {time.monotonic() - started:.0f} s")
-    return 0
+    return 0 if all(each.endswith(f" {fixture.version()}") for each in served.values()) else 1
 
 
 def service(host: Host) -> str:
-    """Return the URL of the host's service and the version that answers, through its firewall."""
+    """Return the URL of a host's service and the version that answers, through the host's firewall."""
     url = f"http://{host.address}:8080"
+    client = build_opener(ProxyHandler({}))
     try:
-        with build_opener(ProxyHandler({})).open(f"{url}/version", timeout=10) as answer:
+        client.open(f"{url}/healthz", timeout=10).close()
+        with client.open(f"{url}/version", timeout=10) as answer:
             return f"{url} {answer.read().decode().strip()}"
     except OSError as error:
-        return f"{url} {error}"
+        return f"{url}: {error}"
 
 
-def changed(report: str) -> dict[str, list[str]]:
-    """Return the operations that changed something, by host."""
+def changed(report: str, name: str) -> list[str]:
+    """Return the operations that changed something on a host."""
     operations = json.loads(report)["results"]["operations"]
-    return {name: [each["name"] for each in operations if name in each["success"]] for name in NAMES}
+    return [each["name"] for each in operations if name in each["success"]]
 
 
 def said(host: Host, command: str) -> str:
@@ -64,4 +70,4 @@ def said(host: Host, command: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
