@@ -14,7 +14,7 @@ SUITES := test-lab test-golang test-faults test-sweep
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build hosts
+demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build hosts, and run what they build
 	$(BIN)/python -m lab up
 	$(BIN)/python -m tools.demo
 
