@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,6 +84,15 @@ def root(host: Host, command: str) -> str:
     done = host.ssh(command, user="root")
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def until(what: Callable[[], bool], seconds: float) -> float:
+    """Wait until something holds and return the seconds that it took."""
+    started = time.monotonic()
+    while not what():
+        assert time.monotonic() - started < seconds, f"not within {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - started
 
 
 def requests(host: Host, text: str = "") -> int:

@@ -13,15 +13,21 @@ all_of() { said_in socket "$1"; said_in unit "$1"; said_in watcher "$1"; }
 # What tells whether all that the manifest has put somewhere is still there.
 seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c "%s %Y" "$current"/bin/*) 2>/dev/null | sha256sum | cut -c 1-64; }
 
+# halt UNIT...: a look that is stopped half-way counts as failed, and a unit that has failed stays when its file goes.
+halt() {
+    systemctl stop "$@" 2>/dev/null || true
+    systemctl reset-failed "$@" 2>/dev/null || true
+}
+
 # retire KEEP: what earlier manifests have brought and KEEP does not say is stopped and goes.
 retire() {
     for before in "$store/good" "$store/tried"; do
         for each in $(all_of "$before"); do
             # A watcher would restart what is only on its way.
-            case $each in *.timer) systemctl stop "$each" "${each%.timer}.service" 2>/dev/null || true ;; esac
+            case $each in *.timer) halt "$each" "${each%.timer}.service" ;; esac
             all_of "$1" | grep -qxF "$each" && continue
             systemctl -q disable "$each" 2>/dev/null || true
-            systemctl stop "$each" 2>/dev/null || true
+            halt "$each"
         done
         said_in + "$before" | while read -r _ path; do
             said_in + "$1" | cut -d ' ' -f 2- | grep -qxF "$path" && continue

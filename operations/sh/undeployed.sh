@@ -7,9 +7,8 @@ if [ -d "$store" ]; then
     retire /dev/null
     systemctl daemon-reload
 fi
-for each in $(all_of "$store/tried"); do systemctl reset-failed "$each" 2>/dev/null || true; done
 rm -f "$root/current"
-rm -rf "$root/releases" "$RUN/probe/$name".* "$RUN/socket-$name.socket"
+rm -rf "$root/releases" "$RUN/probe/$name".* "$RUN/probe/$name@"* "$RUN/socket-$name.socket"
 rmdir "$root" 2>/dev/null || true
 rm -f "$STATE/service/build-$name.log"
 # Last, since by it a run that was killed is known to have been at it.

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab import fixture
 from lab.hosts import Host
-from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra, root
+from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra, root, until
 from tests.tree import difference, tree
 
 DEPLOY, BACK = "tests/lab/service_deploy.py", "tests/lab/rollback_deploy.py"
@@ -45,15 +45,6 @@ def get(host: Host, path: str) -> str:
 
 def pid(host: Host) -> str:
     return root(host, "systemctl show -p MainPID app.service")
-
-
-def until(what: Callable[[], bool], seconds: float) -> float:
-    """Wait until something holds and return the seconds that it took."""
-    started = time.monotonic()
-    while not what():
-        assert time.monotonic() - started < seconds, f"not within {seconds} s"
-        time.sleep(0.2)
-    return time.monotonic() - started
 
 
 def run(host: Host, **options: Any) -> Run:
@@ -121,6 +112,8 @@ def test_a_hang_is_noticed_and_ends_in_a_restart(up: Host) -> None:
 
 
 def test_a_hang_is_noticed_by_the_watchdog(up: Host) -> None:
+    # So that a look is on its way when looking ends.
+    get(up, "/hang")
     done = run(up, notify=True, watchdog=3, probe=None, arguments=["-notify"])
     assert done.code == 0, done.output
     assert root(up, "systemctl list-units --no-legend 'app-probe*'") == ""
