@@ -13,6 +13,7 @@ from lab.inventory import GO
 from lab.mirror import golang
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import pyinfra
+from tests.vm.program import compiled
 
 NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
 RECORDS = "SELinux | Keep SELinux's records"
@@ -129,14 +130,10 @@ def test_a_mode_in_which_sshd_could_not_listen_is_refused(host):
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("go")
-    archive = golang.trees()["go"] / "dl" / f"go{GO}.linux-amd64.tar.gz"
-    subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
-    (folder / "web.go").write_text(WEB)
-    settings = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-    build = [folder / "go/bin/go", "build", "-o", folder / "web", folder / "web.go"]
-    subprocess.run(build, env=settings, check=True)
-    return folder / "web"
+    source = tmp_path_factory.mktemp("web")
+    (source / "go.mod").write_text("module web\n")
+    (source / "web.go").write_text(WEB)
+    return compiled(tmp_path_factory.mktemp("go"), source)
 
 
 def test_a_denied_port_is_reported_with_the_option_that_allows_it(host, web):
