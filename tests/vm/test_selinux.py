@@ -9,8 +9,6 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
-from lab.inventory import GO
-from lab.mirror import golang
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import pyinfra
 from tests.vm.program import compiled
