@@ -236,7 +236,7 @@ def part(each: Any_) -> Part:
 
 
 class FirewallOptions(Options):
-    """Options of the firewall deploy; with none of them set it does and asks nothing."""
+    """Options of the firewall deploy; with none of them set, by applications either, it asks nothing."""
 
     namespace: ClassVar[str] = "firewall_"
 

@@ -165,9 +165,11 @@ def selinux(options: SelinuxOptions, release: Release, machine: Machine) -> None
     """Bring SELinux's local records, labels and mode to what is declared; without any option do nothing."""
     if not options.model_fields_set:
         return
-    policy.report(name="Report what SELinux denied")
+    nothing = options == SelinuxOptions()
+    if not nothing:
+        policy.report(name="Report what SELinux denied")
     ports = {_key(ports): type_ for ports, type_ in options.ports.items()}
-    if options.state == "absent":
+    if options.state == "absent" or nothing:
         policy.records(name="Take back our SELinux records")
     elif not options.model_fields_set <= {"mode"}:
         _keep(options, ports, release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,11 @@ class Wanted:
     seconds: int = 60  # for a new connection to confirm a change
     limited: bool = False  # whether firewall_docker_allow decides who reaches published ports
 
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is declared: what was ours goes, and else there is nothing to do."""
+        return not (self.files or self.conf or self.keep_files) and self.running is None
+
 
 @operation
 def configured(wanted: Wanted) -> Commands:
@@ -88,6 +94,9 @@ def configured(wanted: Wanted) -> Commands:
     if found.pending:
         yield script("undo", "firewalld")
         found = _state(wanted)
+    if wanted.nothing and not (found.version and json.loads(found.owned or "{}")):
+        host.noop("nothing is declared of the firewall, and nothing in it is elforge's")
+        return
     if why := _refusal(wanted, found):
         refuse(why)
     try:

@@ -79,6 +79,14 @@ def test_without_an_option_nothing_is_done_and_nothing_asked():
     assert planned(Answers(9)) == Plan([], 0, {}, {})
 
 
+def test_an_option_that_is_empty_takes_back_what_was_ours_and_does_no_more():
+    assert planned(Answers(9, selinux=state()), ports={}).asked == 1
+    record = {"ports": "portcon tcp 8081 system_u:object_r:http_port_t:s0\n"}
+    note = '{"port tcp 8081": ["http_port_t", ""]}'
+    (step,) = planned(Answers(9, selinux=state(**record, owned=note)), ports={}).steps
+    assert "\n  | semanage port -d -p tcp 8081\n" in step.commands[0]
+
+
 def test_what_a_look_at_a_converged_host_costs():
     """One exec each for rpm, SELinux and what it denied; the dear questions are not asked."""
     record = {"ports": "portcon tcp 8081 system_u:object_r:http_port_t:s0\n"}
