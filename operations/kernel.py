@@ -31,6 +31,8 @@ def modules(names: Sequence[str], *, optional: Sequence[str] = ()) -> Commands:
     """
     Load modules now and at boot; those that are loaded and no longer named stay until then.
 
+    The kernel's settings that come with a module are as ``sysctl`` has written them down, once it is loaded.
+
     + names: which ones; one that the kernel does not have is refused
     + optional: more of them, those that the kernel does not have are left out
 
@@ -48,12 +50,12 @@ def modules(names: Sequence[str], *, optional: Sequence[str] = ()) -> Commands:
     here = [name for name, state in found.items() if state != "absent"]
     text = "".join([_HEAD, *(f"{name}\n" for name in here)])
     unloaded = [name for name in here if found[name] != "loaded"]
-    loads = snippet("modprobe", *unloaded) if unloaded else ""
+    loads = snippet("modprobe", SYSCTL, *unloaded) if unloaded else ""
     writes = list(_written(MODULES, text, bool(here), loads))
     if writes:
         yield from writes
     elif unloaded:
-        yield script("modprobe", *unloaded)
+        yield script("modprobe", SYSCTL, *unloaded)
     else:
         host.noop(f"{', '.join(here)} already loaded" if here else "no module is declared")
 
@@ -78,11 +80,11 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
     if found is None:
         unreadable("the kernel's settings")
     has = _modules([module for key in values if found[key] is None and (module := comes_with(key))])
-    missing = [
-        key
-        for key, value in found.items()
-        if value is None and has.get(comes_with(key), "absent") == "absent"
+    # Those of a module that is yet to be loaded are declared by then, see ``modules``.
+    coming = [
+        key for key, value in found.items() if value is None and has.get(comes_with(key)) == "available"
     ]
+    missing = [key for key, value in found.items() if value is None and key not in coming]
     if wrong := [key for key in missing if key not in optional]:
         refuse(f"kernel_sysctl: this kernel has no {', '.join(wrong)}")
     if missing:
@@ -92,7 +94,7 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
     writes = list(_written(SYSCTL, text, bool(wanted), snippet("sysctl")))
     if writes:
         yield from writes
-    elif any(found[key] != value for key, value in wanted.items()):
+    elif any(found[key] != value for key, value in wanted.items() if key not in coming):
         yield script("sysctl", SYSCTL)
     else:
         host.noop("the kernel's settings are already as declared" if wanted else "no setting is declared")

@@ -210,9 +210,52 @@ def test_one_that_the_kernel_does_not_have_fails(tmp_path):
     assert (done.returncode, has) == (1, {"x": "1"})
 
 
+# A module brings the setting a.NAME, as 1; what begins with "alias" loads something else.
+MODPROBE = """#!/bin/sh
+echo "$1" >>{0}/done
+case $1 in bad) exit 1 ;; alias*) exit 0 ;; esac
+mkdir -p {0}/modules/$1
+echo 1 >{0}/proc/a/$1
+"""
+
+
+def loaded(folder: Path, content: str, *names: str) -> subprocess.CompletedProcess[str]:
+    (folder / "modprobe").write_text(MODPROBE.format(folder))
+    (folder / "modprobe").chmod(0o755)
+    (folder / "proc/a").mkdir(parents=True)
+    (folder / "proc/a/there").write_text("0\n")
+    (folder / "file").write_text(content)
+    text = script.snippet("modprobe", str(folder / "file"), *names)
+    for old, new in {"/proc/sys": f"{folder}/proc", "/sys/module": f"{folder}/modules"}.items():
+        assert old in text
+        text = text.replace(old, new)
+    env = {"PATH": f"{folder}:/usr/bin:/bin"}
+    return subprocess.run(["sh", "-c", text], env=env, check=False, capture_output=True, text=True)
+
+
 def test_modprobes_refusal_ends_it(tmp_path):
-    (tmp_path / "modprobe").write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/done\ntest "$1" != bad\n')
-    (tmp_path / "modprobe").chmod(0o755)
-    text = script.snippet("modprobe", "good", "bad", "never")
-    done = subprocess.run(["sh", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
-    assert (done.returncode, (tmp_path / "done").read_text()) == (1, "good\nbad\n")
+    assert loaded(tmp_path, "", "good", "bad", "never").returncode == 1
+    assert (tmp_path / "done").read_text() == "good\nbad\n"
+
+
+def test_what_modprobe_has_not_loaded_under_that_name_fails(tmp_path):
+    done = loaded(tmp_path, "", "alias_name", "never")
+    assert done.returncode == 1
+    assert "modprobe alias_name has loaded no module of that name" in done.stderr
+
+
+def test_a_module_that_comes_back_has_the_settings_that_are_declared(tmp_path):
+    assert loaded(tmp_path, "# head\na.x = 0 5\na.there = 7\na.other = 1\n", "x", "y").returncode == 0
+    has = {path.name: path.read_text() for path in (tmp_path / "proc/a").iterdir()}
+    assert has == {"x": "0 5\n", "y": "1\n", "there": "0\n"}, "what was there is left to its own step"
+
+
+def test_a_module_that_somebody_has_unloaded_is_one_change():
+    options = {"modules": ["br_netfilter"], "sysctl": {"net.bridge.bridge-nf-call-iptables": 0}}
+    files = planned(fresh(), **options).files
+    there = fresh(files=files)
+    assert [step.commands for step in planned(there, **options).steps] == [
+        [f"modprobe {SYSCTL} br_netfilter"],
+        [],
+        [],
+    ]
