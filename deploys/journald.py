@@ -75,8 +75,8 @@ class JournaldOptions(Options):
     )
     budget: Size | None = Field(
         None,
-        description="what all logs of the host may take: journald_max_use and, where Docker writes files "
-        "itself, docker_log_opts for each of journald_containers",
+        description="what the journal and containers' logs may take: journald_max_use and, where Docker "
+        "writes files itself, docker_log_opts for each of journald_containers",
     )
     containers: Annotated[int, Field(ge=0, le=10_000)] = Field(
         20, description="how many containers journald_budget reckons with"

@@ -29,7 +29,7 @@ class Journals:
 
 
 class Journald(FactBase[Journals]):
-    """Return where the journal is; by the file that journald has open, not by what is configured."""
+    """Return where the journal is; by the files that are there, not by what is configured."""
 
     def command(self) -> str:
         return framed(
