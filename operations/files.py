@@ -71,7 +71,14 @@ def put(
 
 
 @operation
-def directory(path: str, *, user: str = "root", group: str | None = "root", mode: str = "755") -> Commands:
+def directory(
+    path: str,
+    *,
+    user: str = "root",
+    group: str | None = "root",
+    mode: str = "755",
+    take_over: bool = True,
+) -> Commands:
     """
     Make a directory, or mend its owner and mode.
 
@@ -79,6 +86,7 @@ def directory(path: str, *, user: str = "root", group: str | None = "root", mode
     + user: owner
     + group: owning group; None is the login group of an existing user
     + mode: octal, as a string
+    + take_over: False refuses one that belongs to another user
 
     **Example:**
 
@@ -93,6 +101,11 @@ def directory(path: str, *, user: str = "root", group: str | None = "root", mode
     found = _state(path)
     if found.kind not in ("directory", "absent"):
         refuse(_in_the_way(path, found))
+    elif found.kind == "directory" and found.user != user and not take_over:
+        refuse(
+            f"{path} belongs to {found.user}, not to {user}: choose another name, or chown it if nobody else "
+            "needs what is in it"
+        )
     elif found == Path("directory", user, group, _octal(mode)):
         host.noop(f"{path} is already as declared")
     else:
