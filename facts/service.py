@@ -20,11 +20,12 @@ ENVIRONMENTS = "/etc/elforge/service"
 RECORD = "elforge.record"
 # What tells whether a program is as it was when its release was recorded (operations/sh/shelve.sh).
 STAMP = "stat -c '%s %Y %a %u'"
-# What tells whether all that a manifest has put somewhere is still there (operations/sh/manifest.sh).
+# What tells whether all that a manifest has put somewhere is still there (operations/sh/manifest.sh). Of the
+# program it takes no less than STAMP does: one that is put in place anew is restarted.
 SEAL = (
     "(for path in $(sed -n 's/^+ [0-7]* //p' good); do "
     'stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; '
-    'readlink "$current"; stat -c "%s %Y" "$current"/bin/*) 2>/dev/null '
+    f'readlink "$current"; {STAMP} "$current"/bin/*; sha256sum "$current/{RECORD}") 2>/dev/null '
     "| sha256sum | cut -c 1-64"
 )
 

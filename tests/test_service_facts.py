@@ -100,6 +100,8 @@ DAMAGE = {
     "a file open to more": lambda at: (at / "unit").chmod(0o666),
     "a file gone": lambda at: (at / "unit").unlink(),
     "another link": lambda at: (at / "opt/shop/current").rename(at / "opt/shop/former"),
+    "a program for fewer": lambda at: (at / "opt/shop/releases/1.0/bin/shop").chmod(0o700),
+    "a release without its record": lambda at: (at / "opt/shop/releases/1.0/elforge.record").unlink(),
     "another program": lambda at: (at / "opt/shop/releases/1.0/bin/shop").write_text("other"),
     "a run that was killed": lambda at: (at / "var/lib/elforge/service/shop/tried").write_text(""),
     "no seal": lambda at: (at / "var/lib/elforge/service/shop/seal").unlink(),

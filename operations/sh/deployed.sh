@@ -6,15 +6,23 @@ trusted "$root"
 trusted /etc/systemd/system
 parents "$store"
 goal=$store/declared
+forget() {
+    rm -rf "$work" "$goal"
+    rmdir "$store" 2>/dev/null || true
+}
+refuse() {
+    forget
+    die "$name: $*"
+}
 if [ -n "${2-}" ]; then
     cp "$store/proven.$2" "$goal"
 else
     base64 -d >"$goal"
 fi
 # A digest of it in argv would be a hint at the secrets that it holds.
-[ "$(tail -n 1 "$goal")" = "# end" ] || die "$name: what is declared did not arrive whole; nothing was changed"
+[ "$(tail -n 1 "$goal")" = "# end" ] || refuse "what is declared did not arrive whole; nothing was changed"
 release=$(said_in release "$goal")
-[ -x "$root/releases/$release/bin/$name" ] || die "$name: there is no release $release on this host"
+[ -x "$root/releases/$release/bin/$name" ] || refuse "there is no release $release on this host"
 
 # systemd itself judges the units before any of them is in place, with the program that they will start.
 unpack "$goal"
@@ -27,11 +35,12 @@ for each in $(all_of "$goal"); do
     [ -e "$units/$each" ] || cp "$units/$template" "$units/$each"
     wrong=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify "$units/$each" 2>&1 9>&- |
         grep -e "$units/" -e "^$each:" -e "$each has a bad" -e "$each.*Refusing" || true)
-    [ -z "$wrong" ] || die "$name: systemd refuses $each, nothing was changed: $wrong"
+    [ -z "$wrong" ] || refuse "systemd refuses $each, nothing was changed: $wrong"
 done
 
 # From here to the end of this script, what is half done is known to be so.
 cat "$goal" >>"$store/tried"
+settle "$store/tried"
 settle "$store"
 failing=
 attempt "$goal"
@@ -53,7 +62,6 @@ if [ $outcome = 0 ]; then
 fi
 
 journal=$(journalctl -u "${failing:-$name}" -n 15 --no-pager -o cat 2>/dev/null || true)
-rm -f "$goal"
 say "$name: release $release did not come up within $(said_in ready "$store/tried" | tail -n 1) seconds${failing:+: $failing}"
 say "$journal"
 if [ -e "$store/good" ]; then
@@ -63,6 +71,8 @@ if [ -e "$store/good" ]; then
         rm -f "$store/tried"
         say "$name: release $before is back, as it was, and works"
     else
+        # It may come back to life, and not without its watchers.
+        watched "$store/good" || true
         say "$name: release $before is back, as it was, but does not work either"
     fi
 else
@@ -71,4 +81,5 @@ else
     systemctl daemon-reload
     say "$name: there was no release before it, so none runs"
 fi
+forget
 exit 1

@@ -11,7 +11,7 @@ said_in() { sed -n "s/^$1 //p" "$2" 2>/dev/null || true; }
 all_of() { said_in socket "$1"; said_in unit "$1"; said_in watcher "$1"; }
 
 # What tells whether all that the manifest has put somewhere is still there.
-seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c "%s %Y" "$current"/bin/*) 2>/dev/null | sha256sum | cut -c 1-64; }
+seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c '%s %Y %a %u' "$current"/bin/*; sha256sum "$current/elforge.record") 2>/dev/null | sha256sum | cut -c 1-64; }
 
 # halt UNIT...: a look that is stopped half-way counts as failed, and a unit that has failed stays when its file goes.
 halt() {
@@ -79,7 +79,7 @@ pid_of() { systemctl show -p MainPID "$1" | cut -d = -f 2; }
 fresh() {
     systemctl is-active --quiet "$1" || return 1
     pid=$(pid_of "$1")
-    [ "$(readlink "/proc/$pid/exe")" = "$root/releases/$release/bin/$name" ] &&
+    [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$root/releases/$release")/bin/$name" ] &&
         tr '\000' '\n' <"/proc/$pid/environ" | grep -qxF "$(grep ^ELFORGE_STATE= "/etc/elforge/service/$name.env")"
 }
 
@@ -104,6 +104,14 @@ ready() {
     done
 }
 
+start() {
+    systemctl reset-failed "$1" 2>/dev/null || true
+    timeout $((patience + 60)) systemctl restart "$1" 9>&-
+}
+
+# watched MANIFEST: what looks after it begins to.
+watched() { for each in $(said_in watcher "$1"); do systemctl restart "$each"; done; }
+
 # listen SOCKET UNIT: it takes nothing new while it listens, and cannot be restarted before its service is stopped.
 listen() {
     started=$RUN/socket-$1
@@ -123,20 +131,28 @@ activate() {
     current "$release"
     # All before the one reload: each of its own would come after a start, which systemd before 255 forgets over that, so
     # that a crash loop went on beyond its limit.
-    for each in $(all_of "$1"); do systemctl -q --no-reload enable "$each" 2>/dev/null; done
+    for each in $(all_of "$1"); do
+        failing=$each
+        systemctl -q --no-reload enable "$each"
+    done
+    failing=
     systemctl daemon-reload
     # Last, since a process that has it is taken for one that was started with all the rest.
     said_in + "$1" | grep "\.env\$" | while read -r mode path; do place "$mode" "$path"; done
-    for each in $(said_in socket "$1"); do listen "$each" "$(said_in unit "$1")"; done
+    for each in $(said_in socket "$1"); do
+        failing=$each
+        listen "$each" "$(said_in unit "$1")"
+    done
     for each in $(said_in unit "$1"); do
         failing=$each
-        if ! fresh "$each"; then
-            systemctl reset-failed "$each" 2>/dev/null || true
-            timeout $((patience + 60)) systemctl restart "$each" 9>&-
+        # What its probe counted was another's, and while nobody looks after it, a hang is for us to end.
+        rm -f "$RUN/probe/$each"
+        if ! fresh "$each" || ! ready "$each"; then
+            start "$each"
+            ready "$each"
         fi
-        ready "$each"
     done
-    for each in $(said_in watcher "$1"); do systemctl restart "$each"; done
+    watched "$1"
     failing=
 }
 

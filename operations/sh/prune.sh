@@ -3,7 +3,10 @@ root=$1
 shift
 trap 'explain_refusal "$root"' EXIT
 for name in "$@"; do
-    rm -f "$root/$name.tar.gz" "$root/$name.tar.gz.sha256"
+    for packed in "$root/$name.tar.gz" "$root/$name.tar.gz.sha256"; do
+        # A version may be called that.
+        [ -d "$packed" ] || rm -f "$packed"
+    done
     rm -rf "$root/.old.$name"
     mv -T "$root/$name" "$root/.old.$name"
     rm -rf "$root/.old.$name"

@@ -5,6 +5,8 @@ stamp() { stat -c '%s %Y %a %u' "$1"; }
 shelve() {
     releases=/opt/$2/releases
     new=$releases/.build.new place=$releases/$3
+    # Of a script /proc/PID/exe names the interpreter: nobody could tell what runs.
+    [ "$(head -c 4 "$1" | tail -c 3)" = ELF ] || die "$2: release $3 is no program of this system's own (ELF)"
     rm -rf "$new"
     (umask 022 && mkdir "$new" "$new/bin")
     cp "$1" "$new/bin/$2"

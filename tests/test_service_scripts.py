@@ -1,0 +1,205 @@
+"""The scripts that bring a release up, in a real shell; systemctl is one that starts real processes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations import script
+from tests.shell import run_script
+
+# The unit is a process of the program, in the environment that the host has for it.
+SYSTEMCTL = """#!/bin/sh
+at=FOLDER
+echo "$*" >>$at/calls
+for unit; do :; done
+pid=$(cat "$at/pids/$unit" 2>/dev/null)
+case "$1 $2" in
+"restart "*)
+    case $unit in
+    *.service)
+        [ -z "$pid" ] || kill -9 "$pid"
+        env -i $(cat $at/etc/elforge/service/shop.env) $at/opt/shop/current/bin/shop 60 >/dev/null 2>&1 &
+        echo $! >"$at/pids/$unit"
+        ;;
+    *) [ ! -e "$at/deaf" ] || { echo "$unit cannot listen" >&2; exit 1; } ;;
+    esac
+    ;;
+"is-active "*) [ -n "$pid" ] && kill -0 "$pid" ;;
+"is-failed "*) false ;;
+"show "*) echo "MainPID=$pid" ;;
+esac
+"""
+PROGRAMS = {
+    "systemctl": SYSTEMCTL,
+    "journalctl": "#!/bin/sh\necho the journal of $2\n",
+    "systemd-analyze": '#!/bin/sh\ntest $1 != verify || ! grep -l bad "$2" || echo "$2:1: bad" >&2\n',
+    "sync": '#!/bin/sh\necho "sync $*" >>FOLDER/calls\nexec /usr/bin/sync "$@"\n',
+}
+UNIT, TIMER = "shop.service", "shop-probe.timer"
+
+
+class Machine:
+    """Where a release is brought up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("bin", "pids"):
+            (folder / name).mkdir()
+        for name, text in PROGRAMS.items():
+            (folder / "bin" / name).write_text(text.replace("FOLDER", str(folder)))
+            (folder / "bin" / name).chmod(0o755)
+
+    def release(self, version: str) -> None:
+        place = self.folder / f"opt/shop/releases/{version}/bin"
+        place.mkdir(parents=True)
+        shutil.copy("/bin/sleep", place / "shop")
+
+    def run(self, name: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        text = script._text(name).replace("PATH=", f"PATH={self.folder}/bin:")
+        for place in ("/opt/", "/etc/systemd/", "/etc/elforge/"):
+            text = text.replace(place, f"{self.folder}{place}")
+        return run_script(self.folder, text, *args, stdin=base64.b64encode(stdin.encode()).decode())
+
+    def deployed(
+        self, version: str, unit: str = "", socket: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Bring a release up: on a dead machine none answers, and no process that hangs."""
+        state = hashlib.sha256(f"{version}{unit}".encode()).hexdigest()
+        lines = [f"release {version}", "probe http://x", "timeout 1", "ready 1"]
+        lines += [*(["socket shop.socket"] if socket else []), f"unit {UNIT}", f"watcher {TIMER}"]
+        system, own = f"{self.folder}/etc/systemd/system", f"{self.folder}/etc/elforge/service"
+        files = {
+            f"644 {system}/{UNIT}": f"[Service]\n{unit}",
+            f"644 {system}/{TIMER}": "[Timer]",
+            **({f"644 {system}/shop.socket": "[Socket]"} if socket else {}),
+            f"755 {own}/shop.probe": f"cd {self.folder}; ! test -e dead && ! cmp -s hangs pids/{UNIT}",
+            f"600 {own}/shop.env": f"ELFORGE_STATE={state}",
+        }
+        for head, text in files.items():
+            lines += [f"+ {head}", *(f"|{line}" for line in text.splitlines())]
+        return self.run("deployed", "shop", stdin="\n".join([*lines, "# end\n"]))
+
+    def pid(self) -> str:
+        return (self.folder / "pids" / UNIT).read_text()
+
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    each = Machine(tmp_path)
+    each.release("1.0")
+    yield each
+    for pid in (tmp_path / "pids").iterdir():
+        subprocess.run(["kill", "-9", pid.read_text().strip()], check=False)
+
+
+def store(machine: Machine) -> set[str]:
+    place = machine.folder / "state/service/shop"
+    return {path.name for path in place.iterdir()} if place.exists() else set()
+
+
+def test_what_runs_as_declared_is_not_restarted(machine):
+    done = machine.deployed("1.0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert store(machine) == {"good", "proven.1.0", "seal"}
+    before = machine.pid()
+    assert machine.deployed("1.0").returncode == 0
+    assert machine.pid() == before
+
+
+def test_what_is_tried_is_known_after_a_power_cut_before_anything_is_in_place(machine):
+    assert machine.deployed("1.0").returncode == 0
+    calls = machine.calls()
+    tried = calls.index(f"sync {machine.folder}/state/service/shop/tried")
+    assert tried < calls.index(f"sync {machine.folder}/etc/systemd/system")
+
+
+def test_nor_where_opt_is_a_link(machine):
+    (machine.folder / "opt").rename(machine.folder / "srv")
+    (machine.folder / "opt").symlink_to("srv")
+    assert machine.deployed("1.0").returncode == 0
+    before = machine.pid()
+    assert machine.deployed("1.0").returncode == 0
+    assert machine.pid() == before
+
+
+def test_what_hangs_is_restarted_once_although_it_runs_as_declared(machine):
+    assert machine.deployed("1.0").returncode == 0
+    before = machine.pid()
+    (machine.folder / "hangs").write_text(before)
+    record = machine.folder / f"run/probe/{UNIT}"
+    record.parent.mkdir(parents=True)
+    record.write_text("0 5 99999999 0")
+    done = machine.deployed("1.0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.pid() != before
+    assert not record.exists(), "what was counted of another process counts no more"
+
+
+def test_what_does_not_work_either_is_looked_after_all_the_same(machine):
+    assert machine.deployed("1.0").returncode == 0
+    (machine.folder / "dead").touch()
+    machine.release("1.1")
+    calls = machine.calls().count(f"restart {TIMER}")
+    done = machine.deployed("1.1")
+    assert (done.returncode, store(machine)) == (1, {"good", "proven.1.0", "seal", "tried"})
+    assert f"shop: release 1.1 did not come up within 1 seconds: {UNIT}\nthe journal of {UNIT}" in done.stderr
+    assert "shop: release 1.0 is back, as it was, but does not work either" in done.stderr
+    assert machine.calls().count(f"restart {TIMER}") == calls + 1
+
+
+def test_a_first_release_that_does_not_come_up_leaves_nothing_that_is_known(machine):
+    (machine.folder / "dead").touch()
+    done = machine.deployed("1.0")
+    assert "shop: there was no release before it, so none runs" in done.stderr
+    assert not (machine.folder / "state/service/shop").exists()
+    assert not (machine.folder / "etc/systemd/system" / UNIT).exists()
+
+
+def test_what_systemd_refuses_leaves_nothing(machine):
+    done = machine.deployed("1.0", unit="bad")
+    assert done.returncode == 1
+    assert f"shop: systemd refuses {UNIT}, nothing was changed: " in done.stderr
+    assert not (machine.folder / "state/service/shop").exists()
+    assert list((machine.folder / "run").glob("service-*")) == []
+
+
+def test_a_socket_that_cannot_listen_is_what_failed(machine):
+    (machine.folder / "deaf").touch()
+    done = machine.deployed("1.0", socket=True)
+    assert "shop.socket cannot listen" in done.stderr
+    assert "did not come up within 1 seconds: shop.socket\nthe journal of shop.socket" in done.stderr
+
+
+def obtained(machine: Machine, content: bytes) -> subprocess.CompletedProcess[str]:
+    (machine.folder / "program").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    return machine.run("obtain", "shop", "2.0", digest, f"{machine.folder}/program")
+
+
+def test_a_program_is_what_the_kernel_runs_itself(machine):
+    assert obtained(machine, Path("/bin/sleep").read_bytes()).returncode == 0
+    done = obtained(machine, b"#!/bin/sh\nsleep 1\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "shop: release 2.0 is no program of this system's own (ELF)\n",
+    )
+    assert (machine.folder / "opt/shop/releases/2.0/bin/shop").read_bytes() == Path("/bin/sleep").read_bytes()
+
+
+def test_a_release_may_be_called_like_an_archive_of_another(machine):
+    for version in ("1.1", "1.1.tar.gz"):
+        machine.release(version)
+    (machine.folder / "opt/shop/releases/1.0.tar.gz").write_text("")
+    done = machine.run("prune", f"{machine.folder}/opt/shop/releases", "1.0", "1.1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in (machine.folder / "opt/shop/releases").iterdir()] == ["1.1.tar.gz"]
