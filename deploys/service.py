@@ -25,18 +25,21 @@ from operations.service import Build, Program
 def service(options: ServiceOptions, release: Release, machine: Machine) -> None:
     """Run the applications that are declared, and remove those that are declared absent."""
     here = {name: app for name, app in options.apps.items() if app.state == "present"}
+    # First: one that is here may be the same by another name, on the same port.
+    for name in host.loop([name for name in options.apps if name not in here]):
+        services.removed(name=f"Remove {name}", name_=name)
     if any(app.git for app in here.values()):
         rpm.packages(name="Install what builds need", specs=["git"], manager=release.manager)
     for name in host.loop(here):
         _run(name, here[name], options, release, machine)
-    for name in host.loop([name for name in options.apps if name not in here]):
-        services.removed(name=f"Remove {name}", name_=name)
 
 
 def _run(name: str, app: App, options: ServiceOptions, release: Release, machine: Machine) -> None:
     user, data = app.user or name, f"{DATA}/{name}"
     accounts.user(name=f"Make the user of {name}", name_=user, home=data)
-    files.directory(name=f"Make the directory of {name}", path=data, user=user, group=user, mode="750")
+    files.directory(
+        name=f"Make the directory of {name}", path=data, user=user, group=user, mode="750", take_over=False
+    )
     services.release(
         name=f"Get {name} {app.version}",
         name_=name,

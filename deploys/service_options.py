@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from deploys.firewall_options import FirewallOptions, Zone
 from deploys.firewall_options import Name as ZoneName
-from deploys.go import GoOptions
+from deploys.go import BUILDER, GoOptions
+from deploys.kernel import KernelOptions
 from deploys.options import Fleet, Options
 from deploys.selinux import SelinuxOptions, Type
 from deploys.urls import bad_urls
@@ -19,10 +21,17 @@ from pure.daemon_options import HostPath, Unique, grammar
 from pure.places import foreign
 from pure.secrets import Reference
 from pure.sizes import UNITS, Size, in_bytes
+from pure.unit import DOLLAR
 
 INSTANCE = "{instance}"
 # What systemd and elforge say to a program themselves.
-_TAKEN = {"ELFORGE_STATE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}
+_TAKEN = {
+    *("ELFORGE_STATE", DOLLAR),
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"),
+}
+# What the first 1024 ports ask for.
+_BIND, _PRIVILEGED = "CAP_NET_BIND_SERVICE", 1024
+_NAMESPACES = "user.max_user_namespaces"
 
 
 def _port(text: str) -> str:
@@ -47,9 +56,10 @@ def _probe(text: str) -> str:
 
 
 def _listen(text: str) -> str:
-    port = re.fullmatch(r"(?:[0-9.]+:)?(\d{1,5})", text)
-    if not port or not 1 <= int(port[1]) <= 65535:
+    match = re.fullmatch(r"(?:([0-9.]+):)?(\d{1,5})", text)
+    if not match or not 1 <= int(match[2]) <= 65535:
         raise ValueError("must be PORT or ADDRESS:PORT, e.g. 8080 or 127.0.0.1:8080")
+    IPv4Address(match[1] or "0.0.0.0")
     return text
 
 
@@ -108,7 +118,7 @@ class App(BaseModel):
     crash_limit: Count = 5
     crash_seconds: Seconds = 60
     memory: Size | None = None
-    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
+    cpus: Annotated[float, Field(ge=0.01, le=1024)] | None = None
     tasks: Annotated[int, Field(ge=1, le=4194304)] | None = None
     files: Annotated[int, Field(ge=64, le=1048576)] | None = None
     notify: bool = False
@@ -134,6 +144,7 @@ class App(BaseModel):
         yield from self._wrong_source()
         yield from self._wrong_instances()
         yield from self._wrong_limits()
+        yield from self._wrong_watch()
         if self.open and not self.ports:
             yield "open", "there are no ports to open"
         if self.selinux_type and not self.ports:
@@ -163,6 +174,11 @@ class App(BaseModel):
             yield "instances", f"there are none that {INSTANCE} could stand for"
         if any(INSTANCE in value for value in self.environment.values()):
             yield "environment", f"is the same for all instances: {INSTANCE} goes into arguments"
+        for instance in self.instances if self.probe else []:
+            try:
+                _probe((self.probe or "").replace(INSTANCE, instance))
+            except ValueError as error:
+                yield "probe", f"of instance {instance}: {error}"
 
     def _wrong_limits(self) -> Iterator[tuple[str, str]]:
         # facts.md section 7: RestartSec=5 never gets to systemd's own 5 starts in 10 seconds.
@@ -174,8 +190,34 @@ class App(BaseModel):
             )
         if self.memory and in_bytes(self.memory) < 16 * UNITS["M"]:
             yield "memory", "no Go program gets by with less than 16M"
+
+    def _wrong_watch(self) -> Iterator[tuple[str, str]]:
         if self.probe and self.probe_timeout > self.probe_seconds:
             yield "probe_timeout", "is longer than probe_seconds"
+        if (self.probe or "").startswith("tcp://"):
+            port = (self.probe or "").rpartition(":")[2]
+            if port in {each.rpartition(":")[2] for each in self.listen}:
+                yield "probe", f"systemd itself answers at port {port} (listen): http:// asks the program"
+        if self.watchdog and self.restart == "no":
+            yield "watchdog", "would only kill it with restart = 'no'"
+        if self.watchdog and not self.notify and "notify" in self.model_fields_set:
+            yield "notify", "a program with a watchdog notifies"
+
+    @property
+    def rights(self) -> list[str]:
+        """The capabilities that it has: those that are declared, and what the first 1024 ports ask for."""
+        low = any(int(port.split("/")[0]) < _PRIVILEGED for port in self.ports)
+        return list(dict.fromkeys([*self.capabilities, *([_BIND] if low else [])]))
+
+    @property
+    def private_users(self) -> bool:
+        """Whether it gets a user namespace of its own, outside of which capabilities mean nothing."""
+        return self.hardening == "strict" and not self.rights
+
+    @property
+    def watched(self) -> bool:
+        """Whether a timer looks after it: what is not to be restarted is looked at once, when it starts."""
+        return self.probe is not None and self.restart != "no"
 
     @property
     def gomemlimit(self) -> int | None:
@@ -224,24 +266,35 @@ class ServiceOptions(Options):
                 claimed.setdefault(port, name)
             if name.endswith("-probe"):
                 yield f"{option}: names that end in -probe are those of units that look after others"
+            if name == "elforge":
+                yield f"{option}: /var/lib/elforge is where elforge keeps what it knows"
             if app.user == "root":
                 yield f"{option}.user: a service that is root's is no business of this deploy"
+            if (app.user or name) == BUILDER:
+                yield f"{option}.user: what {BUILDER} runs ends with each build"
 
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
         """Yield what the host's other options do not allow."""
-        zones = getattr(fleet[host].get(FirewallOptions), "zones", {})
-        go = fleet[host].get(GoOptions)
+        go, selinux = fleet[host].get(GoOptions), fleet[host].get(SelinuxOptions)
+        kernel = fleet[host].get(KernelOptions)
         for name, app in self._present():
+            option = f"service_apps.{name}"
             if app.git and getattr(go, "state", "absent") == "absent":
-                yield f"service_apps.{name}.git: nothing builds without Go: put this host into go_hosts, too"
-            zone = zones.get(app.zone, Zone())
-            if app.open and zone.state == "absent":
-                yield f"service_apps.{name}.zone: {app.zone} is absent by firewall_zones"
-            for port in sorted(set(app.ports) & set(zone.absent.ports)) if app.open else []:
-                yield f"service_apps.{name}.open: {port} is absent by firewall_zones.{app.zone}"
+                yield f"{option}.git: nothing builds without Go: put this host into go_hosts, too"
+            if app.open:
+                yield from _closed(option, app, fleet[host].get(FirewallOptions))
+            if app.selinux_type and getattr(selinux, "state", "absent") == "absent":
+                yield f"{option}.selinux_type: no selinux deploy records it, or its state is 'absent'"
+            if app.private_users and str(getattr(kernel, "sysctl", {}).get(_NAMESPACES)) == "0":
+                yield f"{option}.hardening: strict takes a user namespace; kernel_sysctl.{_NAMESPACES} is 0"
+        # Of ports that are declared here and there.
+        yield from selinux.contradictions() if isinstance(selinux, SelinuxOptions) else ()
 
     def adds(self, other: Options) -> Options:
         """Return the firewall's or SELinux's options with what the applications ask of them."""
+        if "apps" not in self.model_fields_set:
+            return other
+        # Also when that is nothing: then what was asked for before is taken back.
         if isinstance(other, FirewallOptions):
             return _opened(
                 other, [(app.zone, port) for _, app in self._present() if app.open for port in app.ports]
@@ -250,7 +303,7 @@ class ServiceOptions(Options):
             types = {
                 port: app.selinux_type for _, app in self._present() if app.selinux_type for port in app.ports
             }
-            return other.model_copy(update={"ports": {**types, **other.ports}}) if types else other
+            return other.model_copy(update={"ports": {**types, **other.ports}})
         return other
 
     def _present(self) -> list[tuple[str, App]]:
@@ -263,4 +316,15 @@ def _opened(firewall: FirewallOptions, ports: list[tuple[str, str]]) -> Options:
         zone = zones.get(name, Zone())
         if port not in zone.ports:
             zones = {**zones, name: zone.model_copy(update={"ports": [*zone.ports, port]})}
-    return firewall.model_copy(update={"zones": zones}) if ports else firewall
+    return firewall.model_copy(update={"zones": zones})
+
+
+def _closed(option: str, app: App, firewall: Options | None) -> Iterator[str]:
+    if not isinstance(firewall, FirewallOptions):
+        yield f"{option}.open: nothing opens a port without the firewall deploy"
+        return
+    zone = firewall.zones.get(app.zone, Zone())
+    if zone.state == "absent":
+        yield f"{option}.zone: {app.zone} is absent by firewall_zones"
+    for port in sorted(set(app.ports) & set(zone.absent.ports)):
+        yield f"{option}.open: {port} is absent by firewall_zones.{app.zone}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deploys.service_options import INSTANCE, App
 from operations.service import Manifest
-from pure.unit import Directive, command, rendered
+from pure.unit import DOLLAR, Directive, command, rendered
 
 DATA = "/var/lib"
 # How a unit says which instance it is of.
@@ -47,8 +47,6 @@ _STRICT = {
     "UMask": "0077",
 }
 HARDENING: dict[str, dict[str, str]] = {"none": {}, "basic": _BASIC, "strict": _STRICT}
-# What the first 1024 ports ask for.
-_BIND, _PRIVILEGED = "CAP_NET_BIND_SERVICE", 1024
 
 
 def manifest(name: str, app: App, systemd: int) -> Manifest:
@@ -63,7 +61,7 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
     texts = {service: rendered(_service(name, app), systemd)}
     if app.listen:
         texts[f"{name}.socket"] = rendered(_socket(name, app), systemd)
-    if app.probe:
+    if app.watched:
         watcher = service.replace(name, f"{name}-probe", 1)
         texts[watcher] = rendered(_watcher(name, app, service), systemd)
         texts[watcher.replace(".service", ".timer")] = rendered(_timer(app, watcher), systemd)
@@ -73,8 +71,8 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
         units={unit: text.text for unit, text in texts.items()},
         runs=tuple(_instances(service, app)),
         sockets=(f"{name}.socket",) if app.listen else (),
-        watchers=tuple(_instances(watcher.replace(".service", ".timer"), app)) if app.probe else (),
-        variables={**_limits(app), **app.environment},
+        watchers=tuple(_instances(watcher.replace(".service", ".timer"), app)) if app.watched else (),
+        variables={**_own(app), **app.environment},
         secrets=app.secrets,
         probe=app.probe or "",
         timeout=app.probe_timeout,
@@ -92,13 +90,15 @@ def _instances(unit: str, app: App) -> Iterator[str]:
         yield unit.replace("@.", f"@{instance}.")
 
 
-def _limits(app: App) -> dict[str, str]:
-    """Go knows nothing of a memory limit, and of CPU limits only from 1.25 on: there this says the same."""
+def _own(app: App) -> dict[str, str]:
+    """Go knows nothing of a memory limit, and of one of CPUs only from 1.25 on, which takes two at least."""
     found = {}
     if app.gomemlimit is not None:
         found["GOMEMLIMIT"] = str(app.gomemlimit)
     if app.cpus is not None:
-        found["GOMAXPROCS"] = str(math.ceil(app.cpus))
+        found["GOMAXPROCS"] = str(max(2, math.ceil(app.cpus)))
+    if any(word.startswith("$") for word in app.arguments):
+        found[DOLLAR] = "$"
     return found
 
 
@@ -147,18 +147,14 @@ def _process(name: str, app: App, line: str) -> Iterator[tuple[str, str]]:
 
 
 def _hardened(name: str, app: App) -> Iterator[tuple[str, str]]:
-    rights = dict.fromkeys(app.capabilities)
-    if any(int(port.split("/")[0]) < _PRIVILEGED for port in app.ports):
-        rights[_BIND] = None
-    if rights:
-        yield "AmbientCapabilities", " ".join(rights)
+    if app.rights:
+        yield "AmbientCapabilities", " ".join(app.rights)
     profile = HARDENING[app.hardening]
     yield from profile.items()
     if app.hardening == "strict":
-        yield "CapabilityBoundingSet", " ".join(rights)
-        # In a user namespace of its own, capabilities mean nothing outside of it.
-        if not rights:
-            yield "PrivateUsers", "yes"
+        yield "CapabilityBoundingSet", " ".join(app.rights)
+    if app.private_users:
+        yield "PrivateUsers", "yes"
     if profile:
         yield "ReadWritePaths", " ".join([f"{DATA}/{name}", *app.writable])
 
@@ -178,7 +174,7 @@ def _watcher(name: str, app: App, service: str) -> Iterator[Directive]:
     ).replace(INSTANCE, _SPECIFIER)
     yield Directive("Unit", "Description", f"Look whether {name} answers, put here by elforge")
     yield Directive("Service", "Type", "oneshot")
-    yield Directive("Service", "ExecStart", " ".join([words, unit, *map(str, numbers)]))
+    yield Directive("Service", "ExecStart", " ".join([words, unit, *map(str, numbers), "%n"]))
     yield Directive("Service", "TimeoutStartSec", str(app.probe_timeout + 30))
     yield Directive("Service", "LogLevelMax", "notice")
 

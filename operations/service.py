@@ -27,6 +27,8 @@ from pure.secrets import reveal
 from pure.unit import environment
 
 UNITS = "/etc/systemd/system"
+# More than any release takes to come up, and the one before it to come back.
+_LONGEST = 6 * 3600
 _KEY = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=", re.MULTILINE)
 
 
@@ -169,16 +171,18 @@ def deployed(manifest: Manifest) -> Commands:
     """
     text = manifest.text()
     everything = [*manifest.sockets, *manifest.runs, *manifest.watchers]
-    found = _deployed(manifest.name, everything, text)
+    started = [timer.replace(".timer", ".service") for timer in manifest.watchers]
+    found = _deployed(manifest.name, [*everything, *started], text)
     if why := _in_the_way(manifest, found):
         refuse(why)
-    if found.same and found.whole and all(_runs(unit, state) for unit, state in found.units.items()):
+    if found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in everything):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
     for line in manifest.dropped:
         warn(line)
-    # Each unit has its time twice, for this release and for the one before it.
-    seconds = 300 + 2 * len(manifest.runs) * (manifest.ready + 90)
+    # A unit that hangs has its time before its restart, for that (90 s more, to stop) and after it; all of it
+    # twice, for this release and for the one before it.
+    seconds = 300 + 2 * len(manifest.runs) * (3 * manifest.ready + 2 * manifest.timeout + 90)
     yield script("deployed", manifest.name, content=text, seconds=seconds, progress=True)
 
 
@@ -206,7 +210,7 @@ def rollback(name_: str, version: str) -> Commands:
     elif found[version].current:
         host.noop(f"{name_}: release {version} already is the current one")
     else:
-        yield script("deployed", name_, version, progress=True)
+        yield script("deployed", name_, version, seconds=_LONGEST, progress=True)
 
 
 @operation

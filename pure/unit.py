@@ -36,11 +36,11 @@ class Text(NamedTuple):
 
 
 _ALWAYS = """
-Description Documentation After Before Wants Requires PartOf OnActiveSec OnUnitActiveSec AccuracySec Unit
-ListenStream NoDelay WantedBy Type NotifyAccess WatchdogSec ExecStart User Group WorkingDirectory
+Description After Wants Requires OnActiveSec OnUnitActiveSec AccuracySec Unit
+ListenStream WantedBy Type WatchdogSec ExecStart User Group WorkingDirectory
 EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CPUQuota TasksMax
 UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
-AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures SyslogIdentifier
+AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures
 """
 _JOURNALD = """
 Storage SystemMaxUse SystemKeepFree SystemMaxFileSize RuntimeMaxUse MaxRetentionSec MaxFileSec
@@ -79,6 +79,9 @@ KNOWN: dict[str, Known] = {
     **dict.fromkeys(_JOURNALD.split(), Known()),
     "RateLimitIntervalSec": Known(239, ("Journal", "RateLimitInterval")),
 }
+# The variable, a $ by itself, for the $ that a word begins with: systemd 219 takes what follows one, a $ too,
+# for a variable's name, but for a {, and drops the word (util.c, replace_env_argv).
+DOLLAR = "ELFORGE_DOLLAR"
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install", "Journal")
 
@@ -124,13 +127,17 @@ def command(words: Iterable[str]) -> str:
     """
     Return words as a command line of ExecStart: nothing in them means anything to systemd.
 
-    ``command(["/bin/app", "50%", "$HOME"])`` returns ``'/bin/app 50%% "$$HOME"'``.
+    One that begins with $ takes the variable DOLLAR.
+
+    ``command(["/bin/app", "50%", "US$"])`` returns ``'/bin/app 50%% "US$$"'``.
     """
     return " ".join(map(_word, words))
 
 
 def _word(word: str) -> str:
     text = word.replace("%", "%%").replace("$", "$$")
+    if text.startswith("$"):
+        text = f"${{{DOLLAR}}}{text[2:]}"
     if _PLAIN.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

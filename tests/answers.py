@@ -33,8 +33,8 @@ def firewall(major: int, state: str, rivals: str = "not-found inactive ") -> lis
     lines = [f"version {NEWEST[major]}"]
     for unit, each in found.items():
         lines += [f"unit Id={unit}", *(f"unit {n}={v}" for n, v in zip(names, each.split(" "), strict=True))]
-    lines += [_shown("DefaultZone=public\n"), "absent"]
-    lines += ["file /usr/lib/firewalld/zones/public.xml", _shown(ZONE), "services http ssh", "open ssh"]
+    lines += [shown("DefaultZone=public\n"), "absent"]
+    lines += ["file /usr/lib/firewalld/zones/public.xml", shown(ZONE), "services http ssh", "open ssh"]
     if "inactive" not in state:
         lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
     return [*lines, 'session 192.0.2.7 22 eth0 s ""']
@@ -141,7 +141,7 @@ class Answers:
 
     def _repositories(self) -> list[str]:
         found = [path for path in self.files if path.startswith("/etc/yum.repos.d/")]
-        return [line for path in found for line in (_shown(path), self._text(path))]
+        return [line for path in found for line in (shown(path), self._text(path))]
 
     def _paths(self, words: str) -> list[str]:
         return [self._path(path) for path in shlex.split(words)]
@@ -161,10 +161,10 @@ class Answers:
 
     def _loaded(self, words: str) -> list[str]:
         texts = {**self.files, **self.loaded}
-        return [_shown(texts.get(path)) for path in shlex.split(words)]
+        return [shown(texts.get(path)) for path in shlex.split(words)]
 
     def _text(self, path: str) -> str:
-        return _shown(self.files.get(path))
+        return shown(self.files.get(path))
 
     def _unit(self, name: str) -> list[str]:
         load, active, enabled = self.units.get(name, "not-found inactive ").split(" ")
@@ -219,17 +219,17 @@ class Answers:
         ]
 
 
-def _shown(text: str | None) -> str:
+def shown(text: str | None) -> str:
     return "absent" if text is None else f"text {base64.b64encode(text.encode()).decode()}"
 
 
 def _toolchain(each: Toolchain) -> list[str]:
     seal = "5" * 64
     record = f"version {each.version}\nmanifest {'3' * 64}\nseal {seal if each.whole else '0' * 64}\n"
-    return [each.name, _shown(record if each.version else None), seal, "packed" if each.packed else "bare"]
+    return [each.name, shown(record if each.version else None), seal, "packed" if each.packed else "bare"]
 
 
 def _released(each: Release) -> list[str]:
     record = f"origin {each.origin}\nstamp {'1 2' if each.whole else '3 4'}\n"
     place = "current" if each.current else "other"
-    return [each.version, _shown(record), "1 2", str(each.proven), place]
+    return [each.version, shown(record), "1 2", str(each.proven), place]

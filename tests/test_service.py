@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from pyinfra.api import OperationError
 
+from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
+from deploys.kernel import KernelOptions
+from deploys.options import Options
 from deploys.release import RELEASES
 from deploys.selinux import SelinuxOptions
 from deploys.service import service
@@ -18,7 +23,8 @@ from facts.release import ElRelease
 from facts.service import Release
 from operations.service import Manifest
 from pure import unit
-from tests.answers import SYSTEMD, Answers
+from tests.answers import SYSTEMD, ZONE, Answers, shown
+from tests.answers import firewall as firewall_says
 from tests.plan import Plan, plan, text
 
 SHOP = {
@@ -50,6 +56,19 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(**app: object) -> ServiceOptions:
     return ServiceOptions.model_validate({"apps": {"shop": {**SHOP, **app}}})
+
+
+def said_beside(others: Mapping[type[Options], Options | None], **app: object) -> list[str]:
+    """Return what is wrong beside other options of the host; None for a deploy that is not for it."""
+    own = options(**app)
+    all_of_them = {
+        GoOptions: GO,
+        FirewallOptions: FirewallOptions(),
+        SelinuxOptions: SelinuxOptions(),
+        **others,
+    }
+    host = {model: own.adds(each) for model, each in all_of_them.items() if each}
+    return list(own.among("web1", {"web1": host}))
 
 
 def planned(answers: Answers, declared: ServiceOptions) -> Plan:
@@ -95,6 +114,20 @@ def test_removal():
     assert [step.commands for step in planned(Answers(9), gone).steps] == [[]]
 
 
+def test_one_that_goes_makes_room_for_what_comes():
+    apps = {"store": {**SHOP, "instances": [], "arguments": [], "probe": None}, "shop": {"state": "absent"}}
+    steps = planned(converged(9), ServiceOptions.model_validate({"apps": apps})).steps
+    assert steps[0].name == "Service | Remove shop"
+
+
+def test_i6_a_directory_of_the_systems_is_not_taken_over():
+    theirs = replace(Answers(9), directories={"/var/lib/shop": "root root 755"})
+    with pytest.raises(
+        OperationError, match=r"^/var/lib/shop belongs to root, not to shop: choose another name"
+    ):
+        planned(theirs, options())
+
+
 def test_nothing_declared_asks_nothing():
     assert planned(Answers(9), ServiceOptions()) == Plan([], 0, {}, {})
 
@@ -112,10 +145,9 @@ def test_what_a_look_at_a_converged_host_costs():
 
 def test_a_build_needs_go():
     line = "service_apps.shop.git: nothing builds without Go: put this host into go_hosts, too"
-    assert list(options().among("web1", {"web1": {}})) == [line]
-    gone = GO.model_copy(update={"state": "absent"})
-    assert list(options().among("web1", {"web1": {GoOptions: gone}})) == [line]
-    assert list(options().among("web1", {"web1": {GoOptions: GO}})) == []
+    assert said_beside({GoOptions: None}) == [line]
+    assert said_beside({GoOptions: GO.model_copy(update={"state": "absent"})}) == [line]
+    assert said_beside({}) == []
 
 
 # Units
@@ -175,12 +207,23 @@ def test_what_systemd_is_too_old_for_is_left_out_and_named(systemd):
 @pytest.mark.parametrize("profile", HARDENING)
 def test_every_directive_has_a_first_systemd(profile):
     for systemd in SYSTEMD.values():
-        unit_of(systemd, hardening=profile, watchdog=10, listen=[])
+        made(systemd, hardening=profile, watchdog=10, listen=["8080"])
 
 
 def test_i20_percent_dollar_and_quotes_are_the_programs():
     line = next(line for line in unit_of(252).splitlines() if line.startswith("ExecStart="))
     assert line == 'ExecStart=/opt/shop/current/bin/shop -listen ":808%i" -motto "50%% \\"off\\" $$1"'
+
+
+def test_i20_a_word_that_begins_with_a_dollar_takes_a_variable_of_that_value():
+    declared = made(219, arguments=["$HOME", "${HOME}", "$$", "a$"])
+    line = next(
+        line for line in declared.units["shop@.service"].splitlines() if line.startswith("ExecStart=")
+    )
+    words = '"${ELFORGE_DOLLAR}HOME" "${ELFORGE_DOLLAR}{HOME}" "${ELFORGE_DOLLAR}$$" "a$$"'
+    assert line == f"ExecStart=/opt/shop/current/bin/shop {words}"
+    assert declared.variables["ELFORGE_DOLLAR"] == "$"
+    assert "ELFORGE_DOLLAR" not in made(219).variables
 
 
 def test_a_privileged_port_needs_its_capability_and_no_user_namespace():
@@ -192,7 +235,15 @@ def test_a_privileged_port_needs_its_capability_and_no_user_namespace():
 
 def test_gos_limits_come_from_systemds():
     assert made(252).variables == {"GOMEMLIMIT": str(2**28 * 9 // 10), "GOMAXPROCS": "2", "LEVEL": "info"}
+    assert made(252, cpus=0.5).variables["GOMAXPROCS"] == "2", "as Go 1.25 itself"
+    assert made(252, cpus=3.1).variables["GOMAXPROCS"] == "4"
     assert made(252, environment={"GOMAXPROCS": "1"}).variables["GOMAXPROCS"] == "1"
+
+
+def test_what_is_not_to_be_restarted_has_no_timer_that_restarts_it():
+    once = made(252, restart="no")
+    assert (once.watchers, list(once.units)) == ((), ["shop@.service"])
+    assert once.probe, "a start has to answer all the same"
 
 
 def test_a_process_is_told_by_all_that_it_was_started_with():
@@ -221,6 +272,33 @@ def test_ports_are_opened_beside_the_firewalls_own():
     assert options(open=False).adds(own) == own
 
 
+def closed(*own: str) -> Answers:
+    """A host with a port in its public zone, which of old or by others."""
+    port = '<port port="8081" protocol="tcp"/>'
+    note = {"zones/public": {"items": list(own), "attributes": {}, "new": True}} if own else {}
+    zone = ZONE.replace("</zone>", f"  {port}\n</zone>")
+    lines = firewall_says(9, "loaded active enabled")
+    at = lines.index("absent")
+    lines[at] = shown(json.dumps(note))
+    lines[at + 1 : at + 1] = ["file /etc/firewalld/zones/public.xml", shown(zone)]
+    return Answers(9, firewall=lines)
+
+
+@pytest.mark.parametrize("app", [{**SHOP, "open": False}, {"state": "absent"}])
+def test_a_port_is_closed_when_it_was_opened_for_a_service_alone(app):
+    declared = ServiceOptions.model_validate({"apps": {"shop": app}})
+    machine = ElRelease().process(Answers(9)("cat /etc/os-release").splitlines())
+
+    def commands(answers: Answers) -> list[str]:
+        options = declared.adds(FirewallOptions())
+        steps = plan(lambda: firewall(options, RELEASES[9], machine), answers).steps
+        return [command.split("\n")[0] for step in steps for command in step.commands]
+
+    (first, _) = commands(closed('<port port="8081" protocol="tcp"/>'))
+    assert first.startswith("firewalld (shell) reload 60")
+    assert commands(closed()) == commands(Answers(9)) == []
+
+
 def test_ports_get_their_type_unless_selinux_says_otherwise():
     own = SelinuxOptions.model_validate({"ports": {"8081/tcp": "other_t"}})
     assert options().adds(own).ports == {"8081/tcp": "other_t", "8082/tcp": "http_port_t"}
@@ -230,11 +308,38 @@ def test_ports_get_their_type_unless_selinux_says_otherwise():
 def test_a_deploy_that_was_told_nothing_is_told_something():
     assert options().adds(FirewallOptions()).model_fields_set == {"zones"}
     assert options().adds(SelinuxOptions()).model_fields_set == {"ports"}
+    assert options(open=False).adds(FirewallOptions()).model_fields_set == {"zones"}
+    assert options(selinux_type=None).adds(SelinuxOptions()).model_fields_set == {"ports"}
+    assert ServiceOptions().adds(FirewallOptions()).model_fields_set == set()
 
 
 def test_what_the_firewall_forbids_cannot_be_opened():
     zones = {"public": {"absent": {"ports": ["8081/tcp"]}}}
-    fleet = {"web1": {GoOptions: GO, FirewallOptions: FirewallOptions.model_validate({"zones": zones})}}
-    assert list(options().among("web1", fleet)) == [
+    assert said_beside({FirewallOptions: FirewallOptions.model_validate({"zones": zones})}) == [
         "service_apps.shop.open: 8081/tcp is absent by firewall_zones.public"
     ]
+    assert said_beside({FirewallOptions: None}) == [
+        "service_apps.shop.open: nothing opens a port without the firewall deploy"
+    ]
+    assert said_beside({FirewallOptions: None}, open=False) == []
+
+
+def test_what_selinux_cannot_record_is_refused():
+    line = "service_apps.shop.selinux_type: no selinux deploy records it, or its state is 'absent'"
+    assert said_beside({SelinuxOptions: None}) == [line]
+    assert said_beside({SelinuxOptions: SelinuxOptions.model_validate({"state": "absent"})}) == [line]
+    many = SelinuxOptions.model_validate({"ports": {"8080-8090/tcp": "http_port_t"}})
+    assert said_beside({SelinuxOptions: many}) == [
+        "selinux_ports: 8081/tcp and 8080-8090/tcp overlap",
+        "selinux_ports: 8082/tcp and 8080-8090/tcp overlap",
+    ]
+
+
+def test_strict_needs_user_namespaces():
+    none = KernelOptions.model_validate({"sysctl": {"user.max_user_namespaces": 0}})
+    assert said_beside({KernelOptions: none}) == [
+        "service_apps.shop.hardening: strict takes a user namespace; "
+        "kernel_sysctl.user.max_user_namespaces is 0"
+    ]
+    assert said_beside({KernelOptions: none}, hardening="basic") == []
+    assert said_beside({KernelOptions: none}, capabilities=["CAP_NET_RAW"]) == []

@@ -24,12 +24,16 @@ RIGHT: dict[str, dict[str, Any]] = {
     "none": {"state": "absent"},
     "instances": {
         **GIT,
-        "instances": ["1", "b"],
+        "instances": ["1", "22"],
         "arguments": [":80{instance}"],
         "probe": "tcp://h:80{instance}",
     },
     "a socket": {**GIT, "listen": ["8080", "127.0.0.1:8081"]},
     "no restart": {**GIT, "restart": "no", "restart_seconds": 60},
+    "a socket that the program answers at": {**GIT, "listen": ["8080"], "probe": "http://127.0.0.1:8080/"},
+    "a socket beside what is probed": {**GIT, "listen": ["8080"], "probe": "tcp://127.0.0.1:8081"},
+    "a watchdog": {**GIT, "watchdog": 5, "notify": True},
+    "a dollar": {**GIT, "arguments": ["$HOME"]},
 }
 
 
@@ -69,6 +73,21 @@ def test_what_is_right(app):
             {**GIT, "environment": {"NOTIFY_SOCKET": "x"}},
             "environment: NOTIFY_SOCKET is systemd's or elforge's to set",
         ),
+        (
+            {**GIT, "environment": {"ELFORGE_DOLLAR": "x"}},
+            "environment: ELFORGE_DOLLAR is systemd's or elforge's to set",
+        ),
+        (
+            {**GIT, "listen": ["127.0.0.1:8080"], "probe": "tcp://127.0.0.1:8080"},
+            "probe: systemd itself answers at port 8080 (listen): http:// asks the program",
+        ),
+        (
+            {**GIT, "instances": ["1", "99"], "probe": "tcp://h:808{instance}"},
+            "probe: of instance 99: a port is in 1..65535",
+        ),
+        ({**GIT, "watchdog": 5, "restart": "no"}, "watchdog: would only kill it with restart = 'no'"),
+        ({**GIT, "watchdog": 5, "notify": False}, "notify: a program with a watchdog notifies"),
+        ({**GIT, "user": "elforge-go"}, "user: what elforge-go runs ends with each build"),
         ({**GIT, "user": "root"}, "user: a service that is root's is no business of this deploy"),
         (
             {**GIT, "writable": ["/etc/shop"]},
@@ -90,14 +109,14 @@ def test_contradictions(app, line):
             ("probe", text)
             for text in ("ftp://h", "tcp://h", "http://h:0/", "http://h/$(id)", "http://h:99999/")
         ),
-        *(("listen", [text]) for text in ("0", "/run/x", "h:80", "65536")),
+        *(("listen", [text]) for text in ("0", "/run/x", "h:80", "65536", "999.1.1.1:80")),
         *(("memory", text) for text in ("1", "1G ", "0M", "1T")),
         *(("package", text) for text in ("cmd/x", "./../x;", "/x")),
         *(("ref", text) for text in ("-x", "a b", "$(id)")),
         *(("instances", [text]) for text in ("A", "a.b", "", "a@b")),
         ("environment", {"A B": "x"}),
         ("capabilities", ["NET_RAW"]),
-        ("cpus", 0.0),
+        ("cpus", 0.004),
         ("keep", 1),
         ("restart", True),
     ],
@@ -116,6 +135,15 @@ def test_i6_a_name_is_one_for_units_directories_and_users(name):
 def test_a_name_that_would_be_a_probes():
     (line,) = said(URL, "shop-probe")
     assert "names that end in -probe are those of units that look after others" in line
+
+
+def test_i6_a_name_whose_directory_is_elforges():
+    assert said(URL, "elforge") == [
+        "h: service_apps.elforge: /var/lib/elforge is where elforge keeps what it knows"
+    ]
+    assert said(URL, "elforge-go") == [
+        "h: service_apps.elforge-go.user: what elforge-go runs ends with each build"
+    ]
 
 
 def test_two_applications_with_one_port():

@@ -20,8 +20,13 @@ def test_every_service_runs_the_declared_release_as_its_user(host, service):
 def test_every_probe_answers(host, service):
     for name, app in service.apps.items():
         for instance in app.instances or [""] if app.probe else []:
-            url = app.probe.replace("{instance}", instance).replace("tcp://", "telnet://")
-            assert host.run("curl -fsS -m 5 --noproxy '*' %s </dev/null", url).rc in (0, 28), (name, url)
+            url = app.probe.replace("{instance}", instance)
+            if url.startswith("tcp://"):
+                address, _, port = url.removeprefix("tcp://").rpartition(":")
+                asked = host.run(f"timeout 5 bash -c ': </dev/tcp/{address}/{port}'")
+            else:
+                asked = host.run("curl -q -fsS -m 5 --noproxy '*' %s", url)
+            assert asked.rc == 0, (name, url, asked.stderr)
 
 
 def test_secrets_are_roots(host, service):

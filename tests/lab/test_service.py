@@ -82,6 +82,25 @@ def test_what_was_built_runs_as_declared(up: Host) -> None:
     assert pid(up) == before, "how it is looked after is no reason to restart it"
 
 
+def test_a_damaged_release_is_replaced_and_run_as_predicted(up: Host) -> None:
+    for damage in ("chmod 700 bin/app", "rm elforge.record"):
+        root(up, f"cd /opt/app/releases/1.0; {damage}")
+        done = apply(up.name, deploy=DEPLOY, data=app())
+        assert done.code == 0, done.output
+        assert {name for _, name in done.changed} == {"Service | Get app 1.0", "Service | Run app 1.0"}
+        assert get(up, "/version") == "1.0"
+
+
+def test_arguments_arrive_as_they_are(up: Host) -> None:
+    arguments = ["$HOME", "${PATH}", "$$", "a$b", "50%n", 'say "so"', "a\\nb", "it's"]
+    done = run(up, arguments=arguments)
+    assert done.code == 0, done.output
+    words = root(
+        up, "tr '\\000' '\\n' < /proc/$(systemctl show -p MainPID app.service | cut -d = -f 2)/cmdline"
+    )
+    assert words.splitlines()[3:] == arguments
+
+
 def test_a_secret_reaches_the_program_and_nobody_else(up: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_TOKEN", 's3cr"et \\ $HOME %i')
     done = run(up, secrets={"APP_TOKEN": "env:APP_TOKEN"})
@@ -103,12 +122,42 @@ def test_a_secret_reaches_the_program_and_nobody_else(up: Host, monkeypatch: pyt
 def test_a_hang_is_noticed_and_ends_in_a_restart(up: Host) -> None:
     assert run(up, ready_seconds=3).code == 0
     time.sleep(3)
+
+    def hung() -> float:
+        before = pid(up)
+        get(up, "/hang")
+        # Three looks, 2 s apart with 2 s each for an answer, and the restart itself.
+        return until(lambda: pid(up) != before and get(up, "/version") == "1.0", 25)
+
+    for _ in range(2):
+        print(f"{up.name}: a hang was over after {hung():.1f} s")
+        until(lambda: root(up, "ls -A /run/elforge/probe") == "", 20)
+    said = root(up, "journalctl -b -u app-probe.service -o cat")
+    assert said.count("restarting it, restart 1") >= 2
+    assert "restart 2" not in said
+
+
+def test_a_run_restarts_what_hangs_although_it_runs_as_declared(up: Host) -> None:
+    root(up, "systemctl stop app-probe.timer")
     before = pid(up)
     get(up, "/hang")
-    # Three looks, 2 s apart with 2 s each for an answer, and the restart itself.
-    seconds = until(lambda: pid(up) != before and get(up, "/version") == "1.0", 25)
-    print(f"{up.name}: a hang was over after {seconds:.1f} s")
-    assert "restarting it, restart 1" in root(up, "journalctl -b -u app-probe.service -o cat")
+    done = run(up, probe_seconds=3)
+    assert done.code == 0, done.output
+    assert (get(up, "/version"), pid(up) != before) == ("1.0", True)
+    assert root(up, "systemctl is-active app-probe.timer") == "active"
+
+
+def test_what_does_not_work_either_is_looked_after_all_the_same(up: Host) -> None:
+    assert run(up, ready_seconds=3).code == 0
+    rule = "INPUT -i lo -p tcp --dport 8080 -j DROP"
+    root(up, f"iptables -I {rule}")
+    try:
+        done = run(up, ready_seconds=3, probe_seconds=3)
+        assert done.code != 0
+        assert "app: release 1.0 is back, as it was, but does not work either" in done.output, done.output
+        assert root(up, "systemctl is-active app-probe.timer") == "active"
+    finally:
+        root(up, f"iptables -D {rule}")
 
 
 def test_a_hang_is_noticed_by_the_watchdog(up: Host) -> None:
@@ -254,12 +303,14 @@ def test_a_port_is_opened_and_closed_again(up: Host) -> None:
             == 0
         )
 
-    firewall = {"firewall_running": True}
-    for opened in (False, True, False):
-        data = {**app(ports=["8080/tcp"], open=opened), **firewall}
-        done = apply(up.name, deploy=DEPLOY, data=data)
+    done = pyinfra(up.name, deploy=DEPLOY, data={**app(), "firewall_running": True})
+    assert done.code == 0, done.output
+    for opened in (False, True, False, True):
+        done = apply(up.name, deploy=DEPLOY, data=app(ports=["8080/tcp"], open=opened))
         assert done.code == 0, done.output
         assert outside() is opened
+    converge(up.name, deploy=DEPLOY, data={**app(), "service_apps": {"app": {"state": "absent"}}})
+    assert root(up, "firewall-cmd --query-port=8080/tcp || true") == "no"
     root(up, "systemctl disable --now firewalld")
 
 
