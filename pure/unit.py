@@ -41,6 +41,7 @@ ListenStream NoDelay WantedBy Type NotifyAccess WatchdogSec ExecStart User Group
 EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CPUQuota TasksMax
 UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
 AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures SyslogIdentifier
+OnCalendar Nice IOSchedulingClass What Where Options
 """
 _JOURNALD = """
 Storage SystemMaxUse SystemKeepFree SystemMaxFileSize RuntimeMaxUse MaxRetentionSec MaxFileSec
@@ -80,7 +81,7 @@ KNOWN: dict[str, Known] = {
     "RateLimitIntervalSec": Known(239, ("Journal", "RateLimitInterval")),
 }
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install", "Journal")
+SECTIONS = ("Unit", "Service", "Socket", "Timer", "Mount", "Install", "Journal")
 
 
 def rendered(directives: Iterable[Directive], systemd: int, options: str = "service_apps") -> Text:
