@@ -253,31 +253,36 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
 def _timers(options: CachesOptions) -> dict[str, list[Directive]]:
     """Return by name of a timer what it starts."""
     found = {
-        f"elforge-cache-{name}": list(_service(each.owner, each.kind, each.path, _limit(each), each.max_age))
+        f"elforge-cache-{name}": _service(name, each.owner, each.kind, each.path, _limit(each), each.max_age)
         for name, each in options.places.items()
         if each.limited
     }
     if limits := options.buildkit:
-        service = _service("root", "buildkit", "docker", _kib(limits.max_size), limits.max_age)
-        found["elforge-buildkit"] = list(service)
+        found["elforge-buildkit"] = _service(
+            "of BuildKit", "root", "buildkit", "docker", _kib(limits.max_size), limits.max_age
+        )
     return found
 
 
-def _service(owner: str, kind: str, path: str, limit: str, age: str | None) -> Iterator[Directive]:
+def _service(name: str, owner: str, kind: str, path: str, limit: str, age: str | None) -> list[Directive]:
     line = command(["/bin/sh", PROGRAM, kind, path, limit, str(in_seconds(age) if age else 0)])
-    yield Directive("Unit", "Description", f"Cut back the cache at {path}, put here by elforge")
-    yield Directive("Service", "Type", "oneshot")
-    yield Directive("Service", "ExecStart", line)
-    yield Directive("Service", "User", owner)
-    yield Directive("Service", "TimeoutStartSec", "3600")
-    yield Directive("Service", "Nice", "19")
-    yield Directive("Service", "IOSchedulingClass", "idle")
+    return [
+        Directive("Unit", "Description", f"Cut back the cache {name}, put here by elforge"),
+        Directive("Service", "Type", "oneshot"),
+        Directive("Service", "ExecStart", line),
+        Directive("Service", "User", owner),
+        Directive("Service", "TimeoutStartSec", "3600"),
+        Directive("Service", "Nice", "19"),
+        Directive("Service", "IOSchedulingClass", "idle"),
+    ]
 
 
-def _timer(schedule: str) -> Iterator[Directive]:
-    yield Directive("Unit", "Description", "Cut back a cache, put here by elforge")
-    yield Directive("Timer", "OnCalendar", schedule)
-    yield Directive("Install", "WantedBy", "timers.target")
+def _timer(schedule: str) -> list[Directive]:
+    return [
+        Directive("Unit", "Description", "Cut back a cache, put here by elforge"),
+        Directive("Timer", "OnCalendar", schedule),
+        Directive("Install", "WantedBy", "timers.target"),
+    ]
 
 
 def _rendered(directives: Iterable[Directive], machine: Machine) -> str:

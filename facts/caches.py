@@ -42,20 +42,21 @@ class CacheHost:
 
 
 class Caches(FactBase[CacheHost]):
-    """Return what is at ``places``, a path each with the user that it is to belong to."""
+    """Return what is at each of ``paths``, which are to belong to the users ``owners``."""
 
-    def command(self, places: dict[str, str]) -> str:
-        self._paths = list(places)
-        words = " ".join(shlex.quote(word) for pair in places.items() for word in pair)
+    def command(self, paths: list[str], owners: list[str]) -> str:
+        self._paths = paths
+        words = " ".join(shlex.quote(word) for pair in zip(paths, owners, strict=True) for word in pair)
         return framed(
             "awk '$1 == \"MemTotal:\" { print $2 }' /proc/meminfo"
-            f"; set -- {words}; while test $# -gt 0; do path=$1; user=$(id -u -- $2 2>/dev/null || echo -); "
-            "group=$(id -g -- $2 2>/dev/null || echo -); shift 2; "
+            f"; set -- {words}; while test $# -gt 0; do "
+            'path=$1; user=$(id -u -- "$2" 2>/dev/null || echo -); '
+            'group=$(id -g -- "$2" 2>/dev/null || echo -); shift 2; '
             'if mountpoint -q "$path"; then mount=$(stat -f -c "%T %b %f %S" "$path"); '
             'else mount="- 0 0 0"; fi; '
             'if test -n "$(ls -A "$path" 2>/dev/null)"; then content=full; else content=empty; fi; '
-            'above=${path%/*}; until test -d "${above:=/}"; do above=${above%/*}; done; '
-            "label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n $path); fi; "
+            'above=$(dirname -- "$path"); until test -d "$above"; do above=$(dirname -- "$above"); done; '
+            'label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n "$path"); fi; '
             'echo $user $group $mount $content $(stat -f -c "%a %S" "$above") $label; done'
         )
 

@@ -64,7 +64,7 @@ def mounted(wanted: Sequence[Tmpfs], systemd: int) -> Commands:
 
         caches.mounted(name="Mount caches in memory", wanted=[Tmpfs("go", "/srv/go", "ci", "700", "4G")])
     """
-    found = _places({each.path: each.owner for each in wanted})
+    found = _places([each.path for each in wanted], [each.owner for each in wanted])
     if lines := memory.problems(wanted, found.memory):
         refuse("; ".join(lines))
     done = True
@@ -148,7 +148,8 @@ def _have_room(mounts: dict[str, str]) -> None:
     """Refuse where what is in a tmpfs does not fit on the disk beneath it."""
     if not mounts:
         return
-    for path, place in _places(dict.fromkeys(mounts.values(), "root")).places.items():
+    found = _places(list(mounts.values()), ["root"] * len(mounts))
+    for path, place in found.places.items():
         if place.type == "tmpfs" and place.used > place.free:
             refuse(
                 f"{path} would be on disk, where {place.free // 2**20}M are free for the "
@@ -156,8 +157,8 @@ def _have_room(mounts: dict[str, str]) -> None:
             )
 
 
-def _places(places: dict[str, str]) -> CacheHost:
-    return host.get_fact(Caches, places=places) or unreadable("what the host has for caches")
+def _places(paths: list[str], owners: list[str]) -> CacheHost:
+    return host.get_fact(Caches, paths=paths, owners=owners) or unreadable("what the host has for caches")
 
 
 def _where(name: str, text: str) -> str:

@@ -66,8 +66,8 @@ def test_a_share_stays_when_the_kernel_has_a_little_less():
         (
             [tmpfs("10%", least=2 * GIB)],
             [
-                "caches_places.go.tmpfs: 10% of this host's 16384M is 1600M, and a build needs 2048M at least: "
-                "keep this cache on disk here"
+                "caches_places.go.tmpfs: 10% of this host's 16384M is 1600M, and a build needs 2048M at "
+                "least: keep this cache on disk here"
             ],
         ),
         (

@@ -13,8 +13,9 @@ if [ "$kind" = buildkit ]; then
     keep=--keep-storage
     ! docker builder prune --help 2>&1 | grep -q -e --reserved-space || keep=--reserved-space
     export BUILDX_BUILDER=default
-    [ "$age" = 0 ] || docker builder prune --force --all --filter "until=${age}s" | tail -n 1
-    [ "$limit" = 0 ] || docker builder prune --force --all "$keep" "${limit}k" | tail -n 1
+    [ "$age" = 0 ] || said=$(docker builder prune --force --all --filter "until=${age}s")
+    [ "$limit" = 0 ] || said=$(docker builder prune --force --all "$keep" "${limit}k")
+    echo "$said" | tail -n 1
     exit 0
 fi
 
