@@ -8,8 +8,8 @@ now=$(date +%s)
 
 if [ "$kind" = buildkit ]; then
     systemctl is-active --quiet docker.service || exit 0
-    # The flag's name is buildx's: it has changed with 0.18, and the client without buildx has the old one to this day.
-    # Alone each of them says how much is left.
+    # The flag's name is buildx's, not the engine's: it has changed late in 2024 (docker/buildx#2724), and a client without
+    # buildx has the old one to this day. Alone each of them says how much is left (calculateKeepBytes in BuildKit).
     keep=--keep-storage
     ! docker builder prune --help 2>&1 | grep -q -e --reserved-space || keep=--reserved-space
     export BUILDX_BUILDER=default
