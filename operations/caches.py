@@ -15,7 +15,7 @@ from operations.script import Commands, operation, refuse, script, snippet, unre
 from pure import tmpfs as memory
 from pure.tmpfs import Tmpfs
 
-# Where SELinux's policy says by itself that it is a program; its owner alone may not run it.
+# Units read it with /bin/sh: whether SELinux takes it for a program does not matter.
 PROGRAM = "/usr/local/libexec/elforge/cache"
 
 
@@ -119,7 +119,7 @@ def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
             "until the tmpfs goes"
         )
     # What the kernel refuses is not for the next boot.
-    remount = f"mount -o remount,size={size} {each.path}" if there else ""
+    remount = f"mount -o remount,strictatime,size={size} {each.path}" if there else ""
     yield from files.put._inner(path=path, content=text, validate=remount)
     found: Unit = host.get_fact(UnitState, unit=each.unit) or unreadable(f"the state of {each.unit}")
     if not there or place.size != size or found.stale or found.enabled != "enabled":

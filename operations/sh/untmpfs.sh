@@ -16,7 +16,8 @@ writable() { ! findmnt -n -o OPTIONS "$path" | grep -q -w ro; }
 users() {
     find /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/exe /proc/[0-9]*/fd -maxdepth 1 \
         \( -lname "$path" -o -lname "$path/*" \) 2>/dev/null | cut -d / -f 3 | sort -u |
-        while read -r pid; do echo "$(cat "/proc/$pid/comm" 2>/dev/null) ($pid)"; done | paste -s -d ,
+        while read -r pid; do echo "$(cat "/proc/$pid/comm" 2>/dev/null) ($pid)"; done | paste -s -d , |
+        grep . || echo "what is mounted below it"
 }
 
 # aside DIRECTORY: it stays, beside the path; an empty one goes.
@@ -33,7 +34,7 @@ if mounted; then
     if [ -e "$whole" ] && writable; then aside "$whole"; fi
     if ! [ -e "$whole" ]; then
         mount -o remount,ro "$path" 2>/dev/null || die "$path is being written to by $(users); nothing was changed"
-        trap 'rm -rf "$new" "$whole"; mount -o remount,rw "$path" || :; explain_refusal "$path"' EXIT
+        trap 'rm -rf "$new" "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
         used=$(du -skx "$path" | cut -f 1)
         free=$(df -Pk "$dir" | awk 'NR == 2 { print $4 }')
         [ "$used" -le "$free" ] || die "$path: $used KiB do not fit on its disk, where $free are free; nothing was changed"
@@ -43,7 +44,7 @@ if mounted; then
         mv -T "$new" "$whole"
         settle "$dir"
     fi
-    trap 'rm -rf "$whole"; mount -o remount,rw "$path" || :; explain_refusal "$path"' EXIT
+    trap 'rm -rf "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
     umount "$path" 2>/dev/null || die "$path is in use by $(users); nothing was changed"
     trap 'explain_refusal "$path"' EXIT
 fi

@@ -18,6 +18,8 @@ DEPLOY = "tests/lab/caches_deploy.py"
 MEMORY, DISK = "/srv/ci/in-memory", "/srv/ci/disk"
 UNIT = r"srv-ci-in\x2dmemory.mount"
 PLACES = ("/etc/systemd", "/etc/elforge", "/usr/local")
+# What a host had there before it had caches.
+BEFORE: dict[str, dict[str, str]] = {}
 
 
 def data(size: str | None = "16M", **options: Any) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
     name = f"el{request.param}-caches"
     (each,) = lab.hosts.reset([name])
     root(each, "useradd -m ci")
-    each.before = tree(each, *PLACES)
+    BEFORE[name] = tree(each, *PLACES)
     converge(name, deploy=DEPLOY, data=data())
     yield each
     lab.hosts.down([name])
@@ -91,7 +93,7 @@ def test_size_and_age_are_cut_back_by_the_owner(host: Host) -> None:
     assert {"User=ci", "Nice=19", "IOSchedulingClass=3"} <= set(shown), shown
 
 
-def test_a_boot_leaves_an_empty_tmpfs_and_nothing_to_do(host: Host) -> None:
+def test_h69_a_boot_leaves_an_empty_tmpfs_and_nothing_to_do(host: Host) -> None:
     user(host, f"touch {MEMORY}/file {DISK}/file")
     host.down()
     host.up()
@@ -120,6 +122,7 @@ def test_another_size_keeps_what_is_in_it(host: Host) -> None:
     done = apply(host.name, deploy=DEPLOY, data=data("24M"))
     assert [name for _, name in done.changed] == ["Caches | Mount caches in memory"]
     assert mounted(host) == "tmpfs  24M"
+    assert "relatime" not in root(host, f"findmnt -n -o OPTIONS {MEMORY}")
     refused = pyinfra(host.name, deploy=DEPLOY, data=data("8M"), dry=True)
     assert "caches_places.memory.tmpfs: 8M is less than what is in it, 10M" in refused.output
     converge(host.name, deploy=DEPLOY, data=data())
@@ -171,5 +174,5 @@ def test_all_is_given_back(host: Host) -> None:
     converge(host.name, deploy=DEPLOY, data={"caches_state": "absent"})
     assert mounted(host) == ""
     assert root(host, f"cat {MEMORY}/file {DISK}/file").split() == ["here", "here"]
-    assert difference(host.before, tree(host, *PLACES)) == {}
+    assert difference(BEFORE[host.name], tree(host, *PLACES)) == {}
     assert root(host, "systemctl list-units --all --no-legend 'elforge-*'") == ""
