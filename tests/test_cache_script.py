@@ -56,10 +56,11 @@ def gocache(tmp_path: Path) -> Path:
     made(cache / "README", 90 * DAY)
     made(cache / "fuzz/pkg/FuzzX/corpus-d", 90 * DAY)
     made(cache / "00/not ours", 90 * DAY)
+    made(cache / "00/not-ours-d", 90 * DAY)
     return cache
 
 
-KEPT = {"trim.txt", "README", "fuzz/pkg/FuzzX/corpus-d", "00/not ours"}
+KEPT = {"trim.txt", "README", "fuzz/pkg/FuzzX/corpus-d", "00/not ours", "00/not-ours-d"}
 
 
 def digits(cache: Path) -> str:

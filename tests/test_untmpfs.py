@@ -132,6 +132,16 @@ def test_one_that_is_in_use_is_refused_and_stays_as_it_is(disk, holder, message)
     assert (disk.there, disk.unit.exists()) == ({"go/file": "old"}, True)
 
 
+def test_killed_before_the_unmount_it_is_refused_while_it_is_in_use(disk):
+    again = (
+        'exec 5<srv/go/file; sh untmpfs srv-go.mount "$PWD/srv/go"; code=$?; echo x >srv/go/x; ls -A srv >ls'
+    )
+    done = disk.run(change="kill -9 $$", after=again)
+    assert (done.returncode, (disk.folder / "ls").read_text()) == (1, "go\n")
+    assert "is in use by sh (" in done.stderr
+    assert "cannot create" not in done.stderr
+
+
 def test_what_does_not_fit_is_refused(disk):
     small = "mount -t tmpfs -o size=1m none srv; mkdir srv/go"
     fill = "head -c 2000000 /dev/zero >srv/go/big"
@@ -151,12 +161,16 @@ def test_killed_around_the_unmount_it_goes_on(disk, moment):
     assert ".go.elforge-whole" in (disk.folder / "ls").read_text(), "it was killed in between"
 
 
-def test_killed_while_it_copies_it_begins_again(disk):
+@pytest.mark.parametrize("since", ["true", f"umount srv/go; {MOUNT}"])
+def test_killed_while_it_copies_it_begins_again(disk, since):
+    """What it has copied may be of a tmpfs that was there before the host has booted."""
     text = (disk.folder / "untmpfs").read_text()
     assert "settle_all" in text
     (disk.folder / "killed").write_text(text.replace('settle_all "$new"', "kill -9 $$"))
-    done = disk.run(f'{MOUNT}; sh killed srv-go.mount "$PWD/srv/go"; ls -A srv >ls')
-    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+    killed = 'touch srv/go/gone; sh killed srv-go.mount "$PWD/srv/go"; ls -A srv >ls'
+    done = disk.run(f"{MOUNT}; {killed}; {since}")
+    gone = {} if "umount" in since else {"go/gone": ""}
+    assert (done.returncode, disk.there) == (0, {**DONE, **gone}), done.stderr
     assert ".go.elforge-new" in (disk.folder / "ls").read_text()
 
 

@@ -32,9 +32,9 @@ aside() {
 if mounted; then
     # The host has booted since.
     if [ -e "$whole" ] && writable; then aside "$whole"; fi
+    trap 'rm -rf "$new" "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
     if ! [ -e "$whole" ]; then
         mount -o remount,ro "$path" 2>/dev/null || die "$path is being written to by $(users); nothing was changed"
-        trap 'rm -rf "$new" "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
         used=$(du -skx "$path" | cut -f 1)
         free=$(df -Pk "$dir" | awk 'NR == 2 { print $4 }')
         [ "$used" -le "$free" ] || die "$path: $used KiB do not fit on its disk, where $free are free; nothing was changed"
@@ -44,7 +44,6 @@ if mounted; then
         mv -T "$new" "$whole"
         settle "$dir"
     fi
-    trap 'rm -rf "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
     umount "$path" 2>/dev/null || die "$path is in use by $(users); nothing was changed"
     trap 'explain_refusal "$path"' EXIT
 fi
