@@ -13,7 +13,7 @@ from lab.hosts import Host
 from lab.mirror import golang
 from tests.runner import converge, root
 
-DEPLOY = "tests/golang/caches_deploy.py"
+DEPLOY = "tests/lab/gocaches_deploy.py"
 BUILD, MODULES = "/srv/ci/build", "/srv/ci/modules"
 GREET = "example.org/greet"
 
@@ -30,7 +30,7 @@ def cut_back(host: Host, name: str) -> None:
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     """A host with Go, and a module that uses another one."""
-    (each,) = lab.hosts.reset(["el9-gocaches"])
+    (each,) = lab.hosts.reset(["el9-caches"])
     root(each, "useradd -m ci")
     data = {
         "go_versions": ["1.27.3"],
