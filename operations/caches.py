@@ -38,12 +38,12 @@ def undeclared(units: Collection[str]) -> Commands:
     gone = {name: text for name, text in found.items() if name not in units}
     mounts = {name: _where(name, text) for name, text in gone.items() if name.endswith(".mount")}
     _have_room(mounts)
-    # What starts it goes before what it starts, and that before the mount that it uses.
+    # First what may be refused since it is in use; what starts a unit goes before that one.
+    for name, path in mounts.items():
+        yield script("untmpfs", name, path, seconds=3600)
     for name in sorted(gone.keys() - mounts.keys(), key=lambda each: each.endswith(".service")):
         yield script("service", name, *(["disable"] if name.endswith(".timer") else []), "stop")
         yield from files.absent._inner(path=f"{UNITS}/{name}", after=_forget(name))
-    for name, path in mounts.items():
-        yield script("untmpfs", name, path, seconds=3600)
     if not gone:
         host.noop("all units of caches are declared")
 

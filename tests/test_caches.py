@@ -104,10 +104,7 @@ def test_converged_host_changes_nothing(major):
 
 def test_all_is_given_back_and_what_is_in_memory_goes_to_disk():
     gone = commands(converged(), state="absent")
-    assert gone[-2:] == [
-        rf"untmpfs {MOUNT} /srv/go-build",
-        f"absent {PROGRAM} no yes ''",
-    ]
+    assert (gone[0], gone[-1]) == (rf"untmpfs {MOUNT} /srv/go-build", f"absent {PROGRAM} no yes ''")
     assert "service elforge-cache-modules.timer disable stop" in gone
     assert f"absent {UNITS}/elforge-buildkit.service no no 'systemctl daemon-reload; " in " ".join(gone)
     assert not [line for line in gone if "/srv/modules" in line or "/srv/npm" in line]
@@ -122,11 +119,11 @@ def test_one_that_is_declared_no_longer_goes_alone():
     less = {**OPTIONS, "places": {name: each for name, each in OPTIONS["places"].items() if name != "build"}}
     gone = commands(converged(), **less)
     assert [line.split(" ")[:2] for line in gone] == [
+        ["untmpfs", MOUNT],
         ["service", "elforge-cache-build.timer"],
         ["absent", f"{UNITS}/elforge-cache-build.timer"],
         ["service", "elforge-cache-build.service"],
         ["absent", f"{UNITS}/elforge-cache-build.service"],
-        ["untmpfs", MOUNT],
     ]
 
 
