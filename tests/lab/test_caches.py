@@ -54,7 +54,8 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host whose caches have been made."""
     name = f"el{request.param}-caches"
     (each,) = lab.hosts.reset([name])
-    root(each, "useradd -m ci")
+    # Of EL's package filesystem, which el7's stand-in does not have.
+    root(each, "useradd -m ci && mkdir -p /usr/local/libexec")
     BEFORE[name] = tree(each, *PLACES)
     converge(name, deploy=DEPLOY, data=data())
     yield each
