@@ -18,6 +18,7 @@ DEPLOY = "tests/lab/caches_deploy.py"
 MEMORY, DISK = "/srv/ci/in-memory", "/srv/ci/disk"
 UNIT = r"srv-ci-in\x2dmemory.mount"
 PLACES = ("/etc/systemd", "/etc/elforge", "/usr/local")
+CRASHING = ("tests/sweep/crash.py",)
 # What a host had there before it had caches.
 BEFORE: dict[str, dict[str, str]] = {}
 
@@ -65,9 +66,10 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
 @pytest.fixture
 def host(machine: Host) -> Host:
     """The host with caches that are as declared and empty, whatever the test before it has left."""
+    clean = f"rm -rf {MEMORY}/* {DISK}/* {MEMORY}.before*"
+    root(machine, f"{clean}; umount {MEMORY} 2>/dev/null; {clean}")
     done = run(machine)
     assert done.code == 0, done.output
-    root(machine, f"rm -rf {MEMORY}/* {DISK}/* {MEMORY}.before*")
     return machine
 
 
@@ -149,8 +151,7 @@ def test_from_memory_to_disk_and_back_nothing_is_lost(host: Host) -> None:
     converge(host.name, deploy=DEPLOY, data=data(None))
     assert mounted(host) == ""
     assert user(host, f"cat {MEMORY}/mod/a*; stat -c '%a %U' {MEMORY} {MEMORY}/mod") == "here\n700 ci\n555 ci"
-    again = apply(host.name, deploy=DEPLOY, data=data())
-    assert again.code == 0
+    assert run(host).code == 0
     assert root(host, f"ls -A {MEMORY}") == ""
     user(host, f"echo newer >{MEMORY}/new")
     assert run(host, None).code == 0
@@ -169,6 +170,25 @@ def test_one_in_use_is_refused_by_name(host: Host) -> None:
         assert run(host).changed == set()
     finally:
         root(host, "systemctl stop holder")
+
+
+@pytest.mark.parametrize(("after", "at"), [(None, 1), ("16M", 1), ("16M", 2)])
+def test_killed_and_repeated_it_ends_the_same(host: Host, after: str | None, at: int) -> None:
+    if not host.name.startswith("el9"):
+        pytest.skip("nothing of it depends on the release")
+    before = None if after else "16M"
+    assert run(host, before).code == 0
+    user(host, f"mkdir {MEMORY}/dir; echo here >{MEMORY}/dir/file")
+    crash = {"CRASH_AT": str(at), "CRASH_HOW": "close"}
+    died = pyinfra(host.name, deploy=DEPLOY, data=data(after), program=CRASHING, env=crash)
+    assert died.code != 0
+    assert run(host, after).code == 0
+    assert run(host, after).changed == set()
+    assert mounted(host) == ("tmpfs 16M" if after else "")
+    assert root(host, "ls -A /srv/ci").split() == ["disk", "in-memory"]
+    if after:
+        root(host, f"umount {MEMORY}")
+    assert root(host, f"cat {MEMORY}/dir/file") == "here"
 
 
 def test_all_is_given_back(host: Host) -> None:
