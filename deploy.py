@@ -1,6 +1,7 @@
 """Which deploy runs on which group, in order."""
 
 from deploys.base import BaseOptions, base
+from deploys.caches import CachesOptions, caches
 from deploys.docker import DockerOptions, docker
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
@@ -20,6 +21,7 @@ run(
     Step(selinux, SelinuxOptions),
     Step(firewall, FirewallOptions),
     Step(docker, DockerOptions, group="docker_hosts"),
+    Step(caches, CachesOptions),
     Step(goenv, GoenvOptions, group="go_hosts"),
     Step(go, GoOptions, group="go_hosts"),
     Step(service, ServiceOptions, group="service_hosts"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -177,6 +177,19 @@ class GoenvOptions(Options):
         {}, description="what is refused otherwise, with the reason: see docs/goenv.md"
     )
 
+    _made: frozenset[str] = PrivateAttr(frozenset())
+
+    def without_directories(self, paths: Iterable[str]) -> Self:
+        """Return these options where another deploy makes some directories: each is made once."""
+        found = self.model_copy()
+        found._made = self._made | frozenset(paths)
+        return found
+
+    @property
+    def directories(self) -> list[str]:
+        """The caches that are to be made."""
+        return [path for path in (self.cache, self.modcache) if path and path not in self._made]
+
     @field_validator("proxy_fallback", mode="before")
     @classmethod
     def _one_or_each(cls, value: object) -> object:
@@ -328,7 +341,7 @@ def goenv(options: GoenvOptions, release: Release, machine: Machine) -> None:
             digest=options.modules.sha256,
             member=MEMBER,
         )
-    for path in host.loop([path for path in (options.cache, options.modcache) if path]):
+    for path in host.loop(options.directories):
         owner = options.builder or "root"
         files.directory(name=f"Make {path}", path=path, user=owner, group=None, mode="700")
     if options.tmpdir:

@@ -41,6 +41,7 @@ ListenStream WantedBy Type WatchdogSec ExecStart User Group WorkingDirectory
 EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CPUQuota TasksMax
 UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
 AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures
+OnCalendar Nice IOSchedulingClass What Where Options
 """
 _JOURNALD = """
 Storage SystemMaxUse SystemKeepFree SystemMaxFileSize RuntimeMaxUse MaxRetentionSec MaxFileSec
@@ -83,7 +84,7 @@ KNOWN: dict[str, Known] = {
 # for a variable's name, but for a {, and drops the word (util.c, replace_env_argv).
 DOLLAR = "ELFORGE_DOLLAR"
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-SECTIONS = ("Unit", "Service", "Socket", "Timer", "Install", "Journal")
+SECTIONS = ("Unit", "Service", "Socket", "Timer", "Mount", "Install", "Journal")
 
 
 def rendered(directives: Iterable[Directive], systemd: int, options: str = "service_apps") -> Text:

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from deploys.firewall import NEWEST
+from facts.caches import HEAD, UNITS
 from facts.frame import BEGIN, END
 from facts.go import Toolchain
 from facts.service import Release
@@ -72,6 +73,8 @@ class Answers:
     denials: list[str] = field(default_factory=list)
     modules: dict[str, str] = field(default_factory=dict)  # to loaded or available
     settings: dict[str, str] = field(default_factory=dict)  # of the kernel, by path below /proc/sys
+    memory: int = 16  # GiB
+    places: dict[str, str] = field(default_factory=dict)  # path to how facts/caches.py reads it
     journal: str = "directory\nmemory"  # where it is, as facts/journald.py reads it
 
     def __call__(self, command: str) -> str | None:
@@ -85,6 +88,8 @@ class Answers:
         return [
             (r"cat /etc/os-release", self._release),
             (r"file=(\S+journald.conf.d\S+);", self._journald),
+            (r"MemTotal.*; set -- (.*?); while", self._places),
+            (r"grep -ls", self._cache_units),
             (r"for name in (.*?); do if test -e /sys/module", self._modules),
             (r"set -f; for file in (.*?); do", self._settings),
             (r"avc:", lambda: self.denials),
@@ -125,6 +130,15 @@ class Answers:
 
     def _journald(self, config: str) -> list[str]:
         return [self._text(config), *self.journal.splitlines(), "size 2621440 4096"]
+
+    def _places(self, words: str) -> list[str]:
+        there = self.places
+        found = [there.get(path, "990 985 - 0 0 0 empty 2621440 4096 -") for path in shlex.split(words)[::2]]
+        return [str(self.memory * 2**20), *found]
+
+    def _cache_units(self) -> list[str]:
+        ours = [path for path, text in self.files.items() if text.startswith(HEAD) and path.startswith(UNITS)]
+        return [line for path in ours for line in (path.removeprefix(f"{UNITS}/"), self._text(path))]
 
     def _modules(self, names: str) -> list[str]:
         return [self.modules.get(name, "absent") for name in shlex.split(names)]
@@ -167,7 +181,7 @@ class Answers:
         return shown(self.files.get(path))
 
     def _unit(self, name: str) -> list[str]:
-        load, active, enabled = self.units.get(name, "not-found inactive ").split(" ")
+        load, active, enabled = self.units.get(*shlex.split(name), "not-found inactive ").split(" ")
         exec_start = f"{{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd {self.flags} ; ignore_errors=no }}"
         return [
             f"LoadState={load}",

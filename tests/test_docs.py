@@ -20,8 +20,8 @@ def test_options_page_is_fresh(capsys):
 # Each file of group_data, and each group of the example, with the deploys that read it.
 GROUPS = {
     "all": ["base", "docker"],
-    "docker_hosts": ["base", "journald", "kernel", "docker"],
-    "go_hosts": ["base", "goenv", "go"],
+    "docker_hosts": ["base", "journald", "kernel", "docker", "caches"],
+    "go_hosts": ["base", "caches", "goenv", "go"],
     "service_hosts": ["base", "service"],
 }
 

@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra_testing.facts import make_fact_tests
 
 from facts.accounts import LoginGroup, Users
+from facts.caches import Caches, CacheUnits
 from facts.denials import Denials
 from facts.docker import DockerHost
 from facts.docker_user import DockerUser
@@ -41,6 +42,8 @@ for folder in sorted(path.name for path in BASE.iterdir() if path.is_dir()):
 EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Users, {"users": ["ada"]}),
     (LoginGroup, {"user": "ada"}),
+    (Caches, {"paths": ["/srv/go"], "owners": ["ci"]}),
+    (CacheUnits, {}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
     (Denials, {}),
     (DockerUser, {}),
@@ -70,7 +73,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
 ]
 MAY_BE_EMPTY = (
     *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
-    *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials),
+    *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials, CacheUnits),
 )
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
 PORTS = base64.b64encode(b"portcon tcp").decode()
@@ -128,6 +131,15 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             ["error: cannot open Packages database in /var/lib/rpm"],
             "rpm -q said 'error: cannot open Packages",
         ),
+        (
+            Caches,
+            {"paths": ["/a"], "owners": ["ci"]},
+            ["1000", "990 985 - 0 0 0 empty 1 4096"],
+            "cannot tell what the host has for caches",
+        ),
+        (Caches, {"paths": ["/a"], "owners": ["ci"]}, ["1000"], "got 0 lines"),
+        (CacheUnits, {}, ["a.timer"], "not a list of units"),
+        (CacheUnits, {}, ["a.timer", "unreadable"], "not the content of a file"),
         (Netrc, {"user": "ci"}, ["runuser: cannot set groups"], "not the state of a netrc file"),
         (Users, {"users": ["ada", "bob"]}, ["ada"], "got 1 lines"),
         (LoginGroup, {"user": "ada"}, ["1", ""], "not the login group of a user"),

@@ -28,6 +28,7 @@ from operations.alternatives import Alternative
 from operations.go import Artifact, Recipe
 from operations.service import Build, Manifest, Program
 from pure.daemon_options import DaemonOptions
+from pure.tmpfs import Tmpfs
 
 pytestmark = pytest.mark.filterwarnings("error:No noop_description set")
 
@@ -126,6 +127,8 @@ def _arguments(op: Any, args: Any, kwargs: Any) -> Any:
     if "source" in kwargs and isinstance(source := kwargs["source"], dict):
         made = Program(**source) if "sha256" in source else replace(BUILD, **source)
         kwargs = {**kwargs, "source": made}
+    if isinstance(wanted := kwargs.get("wanted"), list):
+        kwargs = {**kwargs, "wanted": [Tmpfs(**each) for each in wanted]}
     args, kwargs = COERCE(op, args, kwargs)
     for each in kwargs.keys() & {"first", "follower"}:
         kwargs[each] = Alternative(**kwargs[each])

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from deploys.base import BaseOptions
+from deploys.caches import CachesOptions
 from deploys.docker import DockerOptions
 from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
@@ -26,6 +27,7 @@ MODELS: dict[str, type[Options]] = {
     "selinux": SelinuxOptions,
     "firewall": FirewallOptions,
     "docker": DockerOptions,
+    "caches": CachesOptions,
     "goenv": GoenvOptions,
     "go": GoOptions,
     "service": ServiceOptions,
