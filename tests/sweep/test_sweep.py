@@ -29,12 +29,10 @@ LOADED = (
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
     "; firewall-cmd --list-all-zones; firewall-cmd --get-default-zone"
     "; systemctl list-units --all --plain --no-legend 'elforge-revert*' 'app*'"
-    "; curl -s 127.0.0.1:8080/version; ls -l /opt/*; sysctl net.ipv4.ip_default_ttl"
-    "; systemctl is-active systemd-journald"
+    "; curl -s 127.0.0.1:8080/version; sysctl net.ipv4.ip_default_ttl; systemctl is-active systemd-journald"
+    "; find /opt -printf '%p %y %m %u:%g %s %l\\n' | sort"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
-
-
 # Killed before the command is sent, its connection broken while it runs, killed after its answer.
 HOW = ("before", "close", "after")
 
