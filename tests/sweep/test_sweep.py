@@ -8,72 +8,31 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 import lab.hosts
+from lab import fixture
 from lab.hosts import Host
 from tests.figures import FIGURES
+from tests.program import compiled
 from tests.runner import Run, pyinfra
+from tests.sweep.scenarios import Scenario, scenarios
 from tests.tree import difference, tree
 
 CRASHING = ("tests/sweep/crash.py",)
-RELEASES = (7, 8, 9)
-# A change of options on a converged host: settings, a drop-in, and on el9 the engine itself, downwards.
-CHANGE: dict[int, dict[str, Any]] = {
-    7: {"docker_debug": True, "docker_users": ["ops"], "docker_builder_max_used_space": "5GB"},
-    8: {"docker_hosts": ["fd://", "unix:///run/docker-2.sock"], "docker_log_driver": "local"},
-    9: {"docker_version": "26.1", "docker_builder_max_used_space": "5GB", "base_packages": ["make"]},
-}
-# The firewall under its guard, with what SELinux is to know of the same port.
-GUARDED: dict[str, Any] = {
-    "firewall_zones": {
-        "inside": {"services": ["ssh"], "ports": ["8080-8089/tcp"], "sources": ["198.51.100.0/24"]},
-        "public": {"rich_rules": ["rule family=ipv4 source address=192.0.2.0/24 service name=http accept"]},
-    },
-    "firewall_default_zone": "inside",
-    "selinux_ports": {"15601/tcp": "http_port_t"},
-}
-# A release with each backend of firewalld.
-BACKENDS = (7, 9)
 # What the engine says that it works with, not what a file says that it should.
 LOADED = (
     "docker buildx inspect default | grep -v -i status; docker info --format '{{json .}}' | tr ',' '\\n'"
     " | grep -E 'ServerVersion|LoggingDriver|Debug|CgroupDriver'"
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
     "; firewall-cmd --list-all-zones; firewall-cmd --get-default-zone"
-    "; systemctl list-units --all --plain --no-legend 'elforge-revert*'"
+    "; systemctl list-units --all --plain --no-legend 'elforge-revert*' 'app*'"
+    "; curl -s 127.0.0.1:8080/version; sysctl net.ipv4.ip_default_ttl; systemctl is-active systemd-journald"
+    "; find /opt -printf '%p %y %m %u:%g %s %l\\n' | sort"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
-
-
-class Scenario(NamedTuple):
-    """A run that is killed everywhere: from which snapshot of which host, and with what."""
-
-    name: str
-    start: str
-    data: dict[str, Any]
-    deploy: str = "deploy.py"
-
-
-# What each host is put through, in order; the first run leaves it with a snapshot of its outcome.
-HOSTS: dict[str, list[Scenario]] = {
-    **{
-        f"el{major}-sweep": [
-            Scenario("bare", "bare", {}),
-            Scenario("change", "converged", CHANGE[major]),
-            *([Scenario("firewall", "converged", GUARDED)] if major in BACKENDS else []),
-        ]
-        for major in RELEASES
-    },
-    # The long build is killed in tests/golang/test_go_build.py.
-    "el9-gosweep": [
-        Scenario("go", "bare", {"go_versions": ["1.26.6"], "go_cgo": False}, "tests/golang/go_deploy.py")
-    ],
-}
-
-
 # Killed before the command is sent, its connection broken while it runs, killed after its answer.
 HOW = ("before", "close", "after")
 
@@ -102,13 +61,13 @@ def state(host: Host) -> dict[str, str]:
     return found
 
 
-def sweep(name: str, whole: bool, log: Path) -> list[Outcome]:
+def sweep(name: str, planned: list[Scenario], whole: bool, log: Path) -> list[Outcome]:
     """Crash a host at every point of its scenarios, or at a sample of them."""
     host = Host(name)
     lab.hosts.reset([name])
     host.snapshot("bare")
     outcomes = []
-    for number, scenario in enumerate(HOSTS[name]):
+    for number, scenario in enumerate(planned):
         log_file = log / f"{name}.{scenario.name}"
         run = runs(host, scenario, {"CRASH_LOG": str(log_file)})
         assert run.code == 0, run.output
@@ -153,11 +112,12 @@ def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) 
 
 def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     whole = request.config.getoption("--whole-sweep")
-    lab.hosts.up(HOSTS)
-    with ThreadPoolExecutor(len(HOSTS)) as pool:
-        found = list(pool.map(lambda name: sweep(name, whole, tmp_path), HOSTS))
-    lab.hosts.down(HOSTS)
-    outcomes = [(name, *outcome) for name, each in zip(HOSTS, found, strict=True) for outcome in each]
+    planned = scenarios(compiled(tmp_path, fixture.SOURCE, version="1.0"))
+    lab.hosts.up(planned)
+    with ThreadPoolExecutor(len(planned)) as pool:
+        found = list(pool.map(lambda name: sweep(name, planned[name], whole, tmp_path), planned))
+    lab.hosts.down(planned)
+    outcomes = [(name, *outcome) for name, each in zip(planned, found, strict=True) for outcome in each]
     bad = [outcome for outcome in outcomes if outcome[-1]]
     FIGURES.append(f"crash points converged {len(outcomes) - len(bad)}/{len(outcomes)}")
     assert not bad, "\n\n".join(f"{name} {point}: {wrong[:3000]}" for name, point, wrong in bad)

@@ -10,8 +10,8 @@ import pytest
 import lab.hosts
 from lab.hosts import Host
 from tests.lockout import LISTEN, OTHER_PORT, PORT
+from tests.program import compiled
 from tests.runner import pyinfra
-from tests.vm.program import compiled
 
 NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
 RECORDS = "SELinux | Keep SELinux's records"

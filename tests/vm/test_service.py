@@ -11,8 +11,8 @@ import pytest
 import lab.hosts
 from lab import fixture
 from lab.hosts import Host
+from tests.program import compiled
 from tests.runner import pyinfra, root, until
-from tests.vm.program import compiled
 
 NAME, DEPLOY = "vm9-service", "tests/vm/deploy_service.py"
 URL = "http://127.0.0.1:8080"

@@ -1,4 +1,4 @@
-"""Go programs for a VM, compiled beside it: emulated, a compiler takes minutes."""
+"""Go programs, compiled beside the hosts: quick where one is not about builds, or where all is emulated."""
 
 from __future__ import annotations
 
