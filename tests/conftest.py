@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden"
 LAB_FOLDERS = {"lab", "firewall", "golang", "faults", "sweep", "acceptance", "vm"}
 # Helpers whose asserts are to say what they saw.
 pytest.register_assert_rewrite("tests.faults.drill")
-FAULT = re.compile(r"::test_([hci]\d+)_")
+FAULT = re.compile(rf"^tests/(?:{'|'.join(LAB_FOLDERS)})/.*::test_([hci]\d+)_")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
