@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,25 @@ from tests.figures import FIGURES
 
 GOLDEN = Path(__file__).parent / "golden"
 # Folders that need the lab; `pytest tests` alone is quick and needs no root.
-LAB_FOLDERS = {"lab", "golang", "faults", "sweep", "acceptance", "vm"}
+LAB_FOLDERS = {"lab", "firewall", "golang", "faults", "sweep", "acceptance", "vm"}
+# Helpers whose asserts are to say what they saw.
+pytest.register_assert_rewrite("tests.faults.drill")
+FAULT = re.compile(rf"^tests/(?:{'|'.join(LAB_FOLDERS)})/.*::test_([hci]\d+)_")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures; a fault counts as survived when each of its tests passed, known bugs included."""
     for line in FIGURES:
         terminalreporter.write_line(line)
+    seen: dict[str, bool] = {}
+    for outcome in ("passed", "failed", "error", "xfailed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if match := FAULT.search(report.nodeid):
+                seen[match[1]] = seen.get(match[1], True) and outcome == "passed"
+    if seen:
+        lost = sorted(each.upper() for each, survived in seen.items() if not survived)
+        figure = f"faults survived {sum(seen.values())}/{len(seen)}"
+        terminalreporter.write_line(figure + (f"; not survived: {', '.join(lost)}" if lost else ""))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.runner import pyinfra
 
-DEPLOY, BLIND = "tests/faults/deploy_firewall.py", "tests/lab/lockout_deploy.py"
+DEPLOY, BLIND = "tests/firewall/deploy_firewall.py", "tests/firewall/deploy_lockout.py"
 STATE = (
     "firewall-cmd --list-all-zones; firewall-cmd --get-default-zone; cat /etc/firewalld/*.conf; "
     "find /etc/firewalld -name '*.xml' | sort | xargs -r sha256sum"

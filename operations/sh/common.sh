@@ -28,20 +28,28 @@ parents() {
 # Root works only where nobody else can put a link into its way: not in a directory of somebody else, nor in one that
 # others may write and that has no sticky bit. What counts is each name of the path, and each of where links lead.
 trusted() {
-    for place in "$1" "$(readlink -m "$1/")"; do
+    real=$(readlink -m "$1/")
+    [ "$1" = "$real" ] || set -- "$1" "$real"
+    for place in "$@"; do
+        shift
         while [ -n "$place" ]; do
-            [ ! -e "$place" ] && [ ! -L "$place" ] || ours "$place" ||
-                die "$place is not root's alone (ls -ld $place): root does not work in what others can change"
+            if [ -e "$place" ] || [ -L "$place" ]; then set -- "$@" "$place"; fi
             place=${place%/*}
         done
     done
+    [ $# = 0 ] || ours "$@" && return 0
+    for place in "$@"; do
+        ours "$place" || die "$place is not root's alone (ls -ld $place): root does not work in what others can change"
+    done
 }
 
-# Who runs this is root on every host.
+# Who runs this is root on every host. All of them in one go: each change asks for each directory above it.
 ours() {
-    [ -n "$(find "$1" -prune \( -uid 0 -o -uid "$(id -u)" \))" ] &&
-        [ -n "$(find -L "$1" -prune \( -uid 0 -o -uid "$(id -u)" \) \
-            \( -perm -1000 -o ! -perm -0002 \( ! -perm -0020 -o -gid 0 \) \))" ]
+    me=$(id -u)
+    own=$(find "$@" -prune \( -uid 0 -o -uid "$me" \) -printf x)
+    closed=$(find -L "$@" -prune \( -uid 0 -o -uid "$me" \) \
+        \( -perm -1000 -o ! -perm -0002 \( ! -perm -0020 -o -gid 0 \) \) -printf x)
+    [ "${#own}" = $# ] && [ "${#closed}" = $# ]
 }
 
 digest() { sha256sum <"$1" | cut -c 1-64; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +30,15 @@ def on(*names: str, start: str = CONVERGED) -> pytest.MarkDecorator:
     """Give a test its ``host``: each of these, in that state."""
     starts = [pytest.param((name, start), id=name) for name in names]
     return pytest.mark.parametrize("host", starts, indirect=True)
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A lab host in the state that ``on`` names; a converged el9-f by default."""
+    each = ready(*getattr(request, "param", ("el9-f", CONVERGED)))
+    yield each
+    # An immutable file would outlive the host's disk.
+    root(each, "lsattr -R /etc/docker 2>/dev/null | awk '$1 ~ /[ia]/ { print $2 }' | xargs -r chattr -ia")
 
 
 def ready(name: str, start: str) -> Host:

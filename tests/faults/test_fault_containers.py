@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
 from lab.hosts import Host
 from tests.faults.drill import BARE, OLD, converged, on, refused, root
 from tests.runner import pyinfra
 
-BASE = "tests/faults/deploy_base.py"
+BASE, FIREWALL = "tests/faults/deploy_base.py", "tests/firewall/deploy_firewall.py"
 REMOVE = {"docker_conflicts": "remove"}
 UPGRADE = {"docker_version": "28.5"}
 PODMAN = "/var/lib/containers/storage"
@@ -23,6 +26,10 @@ def install(host: Host, *packages: str) -> None:
 def run_container(host: Host) -> str:
     root(host, "tar -C / -c usr/bin/busybox | docker import - box")
     return root(host, "docker run -d --name keep box /usr/bin/busybox sleep 100000")
+
+
+def opened(port: int) -> dict[str, Any]:
+    return {"firewall_zones": {"public": {"ports": [f"{port}/tcp"]}}}
 
 
 def running(host: Host) -> str:
@@ -97,3 +104,21 @@ def test_h32_live_restore_keeps_containers_where_docker_says_that_it_does(host: 
     refused(host, "1 running containers would stop", data={**data, "docker_bip": "10.201.0.1/24"})
     refused(host, "1 running containers would stop", data={**data, "docker_version": "28.5"})
     assert running(host) == container
+
+
+@on("el7-f")
+def test_h36_rules_that_dockerd_does_not_add_again_come_back(host: Host) -> None:
+    """firewalld that starts after dockerd, on the iptables backend: dockerd does not hear of its reloads."""
+    root(host, "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf")
+    root(host, "systemctl stop firewalld; systemctl restart docker")
+    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
+    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
+    root(host, f"docker run -d -p 8088:80 box /usr/bin/busybox sh -c '{serve}'")
+    converged(host, deploy=FIREWALL, data={**opened(8080), "firewall_running": True})
+    rules = "iptables-save -t nat | grep -e '--dport 8088' -e 'MASQUERADE' -e '-j DOCKER' | sort"
+    before = root(host, rules)
+    assert before.count("\n") > 2
+    converged(host, deploy=FIREWALL, data=opened(8081))
+    assert root(host, rules) == before
+    with socket.create_connection((host.address, 8088), timeout=5) as client:
+        assert client.recv(9) == b"hello\n"

@@ -15,7 +15,7 @@ from tests.lockout import STATE, WAYS, root
 from tests.runner import apply, converge, pyinfra
 from tests.tree import difference, tree
 
-DEPLOY, CLIENT = "tests/faults/deploy_firewall.py", "el9-firewall-client"
+DEPLOY, CLIENT = "tests/firewall/deploy_firewall.py", "el9-firewall-client"
 DECLARED = {
     "firewall_zones": {
         "public": {

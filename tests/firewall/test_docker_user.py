@@ -12,7 +12,7 @@ import lab.hosts
 from lab.hosts import Host
 from tests.runner import converge, pyinfra
 
-DEPLOY = "tests/faults/deploy_firewall.py"
+DEPLOY = "tests/firewall/deploy_firewall.py"
 SERVE = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
 IPTABLES = "sed -i s/FirewallBackend=nftables/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf"
 # After each of these dockerd makes its chains again, with the iptables backend from nothing.

@@ -9,7 +9,7 @@ from tests.faults.drill import BARE, on, root
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import Run, converge, pyinfra
 
-DEPLOY = "tests/faults/deploy_selinux.py"
+DEPLOY = "tests/firewall/deploy_selinux.py"
 LOCAL = (
     "cd /var/lib/selinux/default/active && cat ports.local file_contexts.local 2>/dev/null | grep -v ^#; true"
 )
@@ -31,7 +31,7 @@ def refused(host: Host, message: str, **data: Any) -> None:
     assert root(host, LOCAL) == before
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h42_while_selinux_is_off_records_are_kept_and_it_is_said(host: Host) -> None:
     first = converge(host.name, deploy=DEPLOY, data=MINE)
     assert "SELinux is off: recorded for the day it is on" in first.output
@@ -42,7 +42,7 @@ def test_h42_while_selinux_is_off_records_are_kept_and_it_is_said(host: Host) ->
     refused(host, "to enforce it every file needs a label first", mode="enforcing")
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h41_sshd_keeps_the_port_that_elforge_comes_in_by(host: Host) -> None:
     refused(host, "elforge comes in by port 22", ports={"22/tcp": "http_port_t"}, port_reassign=True)
     root(host, f"{LISTEN}; firewall-cmd -q --add-port={PORT}/tcp")
@@ -56,14 +56,14 @@ def test_h41_sshd_keeps_the_port_that_elforge_comes_in_by(host: Host) -> None:
     converge(host.name, deploy=DEPLOY, data={"selinux_ports": {}})
 
 
-@on("el9-f", start=BARE)
+@on("el9-guard", start=BARE)
 def test_h42_without_a_policy_there_is_nothing_to_manage(host: Host) -> None:
     root(host, "rm -r /var/lib/selinux /etc/selinux")
     done = run(host, ports={"8081/tcp": "http_port_t"})
     assert (done.code, {name for _, name in done.changed if "records" in name}) == (0, set()), done.output
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h44_semanage_comes_with_the_package_of_the_release(host: Host) -> None:
     done = run(host, ports={"15601/tcp": "http_port_t"})
     assert done.code == 0, done.output
@@ -72,7 +72,7 @@ def test_h44_semanage_comes_with_the_package_of_the_release(host: Host) -> None:
     }
 
 
-@on("el9-f", start=BARE)
+@on("el9-guard", start=BARE)
 def test_h45_a_port_of_another_type_is_refused_by_both_names(host: Host) -> None:
     assert run(host, ports={}).code == 0  # brings semanage
     wanted = {"8081/tcp": "http_port_t"}
@@ -82,7 +82,7 @@ def test_h45_a_port_of_another_type_is_refused_by_both_names(host: Host) -> None
     assert run(host, ports=wanted).changed == set()
 
 
-@on("el9-f", start=BARE)
+@on("el9-guard", start=BARE)
 def test_h46_a_port_inside_of_another_types_range_is_refused(host: Host) -> None:
     assert run(host, ports={}).code == 0
     belongs = "cannot be http_port_t: it belongs to http_cache_port_t (10001-10010)"
@@ -90,7 +90,7 @@ def test_h46_a_port_inside_of_another_types_range_is_refused(host: Host) -> None
         refused(host, belongs, ports={ports: "http_port_t"})
 
 
-@on("el9-f", start=BARE)
+@on("el9-guard", start=BARE)
 def test_i26_types_and_booleans_that_the_policy_does_not_have(host: Host) -> None:
     assert run(host, ports={}).code == 0
     refused(host, "not a type of the policy: nosuch_t", ports={"15601/tcp": "nosuch_t"})

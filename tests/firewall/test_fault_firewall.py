@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-
 from lab.hosts import Host
 from tests.faults.drill import BARE, converged, on, refused, root
 from tests.lockout import STATE
 
-DEPLOY = "tests/faults/deploy_firewall.py"
+DEPLOY = "tests/firewall/deploy_firewall.py"
 PORT = {"firewall_zones": {"public": {"ports": ["8080/tcp"]}}}
 START, STOPPED = {**PORT, "firewall_running": True}, {**PORT, "firewall_running": False}
 ZONE = "/etc/firewalld/zones/public.xml"
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h33_a_stopped_firewall_is_started_or_written_when_told_and_never_half(host: Host) -> None:
     root(host, "systemctl stop firewalld")
     refused(host, "firewalld.service is inactive", "firewall_running = True", deploy=DEPLOY, data=PORT)
@@ -24,7 +22,7 @@ def test_h33_a_stopped_firewall_is_started_or_written_when_told_and_never_half(h
     assert root(host, "firewall-cmd --list-ports") == "8080/tcp"
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h34_a_masked_firewall_is_refused_and_unmasked_on_demand(host: Host) -> None:
     root(host, "systemctl stop firewalld; systemctl mask firewalld")
     refused(host, "firewalld.service is masked", "firewall_unmask", deploy=DEPLOY, data=START)
@@ -32,7 +30,7 @@ def test_h34_a_masked_firewall_is_refused_and_unmasked_on_demand(host: Host) -> 
     assert root(host, "systemctl is-enabled firewalld") == "enabled"
 
 
-@on("el9-f", start=BARE)
+@on("el9-guard", start=BARE)
 def test_h35_nftables_is_refused_by_name_and_disabled_on_demand(host: Host) -> None:
     root(host, "systemctl enable nftables")
     refused(host, "nftables.service: owns the packet filter", deploy=DEPLOY, data=START)
@@ -41,25 +39,7 @@ def test_h35_nftables_is_refused_by_name_and_disabled_on_demand(host: Host) -> N
     assert root(host, "firewall-cmd --list-ports") == "8080/tcp"
 
 
-@on("el7-f")
-def test_h36_rules_that_dockerd_does_not_add_again_come_back(host: Host) -> None:
-    """firewalld that starts after dockerd, on the iptables backend: dockerd does not hear of its reloads."""
-    root(host, "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf")
-    root(host, "systemctl stop firewalld; systemctl restart docker")
-    serve = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
-    root(host, "tar -C / -c usr/bin/busybox | docker import - box")
-    root(host, f"docker run -d -p 8088:80 box /usr/bin/busybox sh -c '{serve}'")
-    converged(host, deploy=DEPLOY, data={**START, **PORT})
-    rules = "iptables-save -t nat | grep -e '--dport 8088' -e 'MASQUERADE' -e '-j DOCKER' | sort"
-    before = root(host, rules)
-    assert before.count("\n") > 2
-    converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"ports": ["8081/tcp"]}}})
-    assert root(host, rules) == before
-    with socket.create_connection((host.address, 8088), timeout=5) as client:
-        assert client.recv(9) == b"hello\n"
-
-
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h37_what_only_the_daemon_has_is_named_and_goes(host: Host) -> None:
     converged(host, deploy=DEPLOY, data=PORT)
     root(host, "firewall-cmd --add-port=9999/tcp; firewall-cmd --remove-port=8080/tcp")
@@ -69,7 +49,7 @@ def test_h37_what_only_the_daemon_has_is_named_and_goes(host: Host) -> None:
     )
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h38_a_broken_file_is_refused_before_a_reload(host: Host) -> None:
     state = root(host, STATE)
     root(host, "printf '<?xml version=\"1.0\"?><zone><short>W' > /etc/firewalld/zones/work.xml")
@@ -90,7 +70,7 @@ def test_h38_a_broken_file_is_refused_before_a_reload(host: Host) -> None:
     converged(host, deploy=DEPLOY, data=PORT)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h39_an_interface_in_another_zone_counts_there(host: Host) -> None:
     root(host, "firewall-cmd --zone=work --change-interface=host0")
     shut = {"firewall_zones": {"work": {"absent": {"services": ["ssh"]}}}}
@@ -104,7 +84,7 @@ def test_h39_an_interface_in_another_zone_counts_there(host: Host) -> None:
     assert root(host, "firewall-cmd --get-zone-of-interface=host0") == "work"
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h39_an_interface_that_follows_the_default_zone_by_its_name_moves_with_it(host: Host) -> None:
     """So NetworkManager puts one of no zone into the default zone: by its name, and not in any file."""
     daemon = "org.fedoraproject.FirewallD1"
@@ -114,8 +94,9 @@ def test_h39_an_interface_that_follows_the_default_zone_by_its_name_moves_with_i
     refused(host, "this would lock elforge out", "zone drop, which it comes in by", deploy=DEPLOY, data=drop)
 
 
-@on("el7-f", "el9-f")
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> None:
+    converged(host, deploy="tests/faults/deploy_base.py")  # repositories that have it
     root(host, "systemctl stop firewalld")
     data = {**START, "firewall_default_zone": "drop"}
     refused(host, "this would lock elforge out", deploy=DEPLOY, data=data)
@@ -133,7 +114,7 @@ def test_h40_a_firewalld_that_was_refused_is_started_by_no_boot(host: Host) -> N
     assert root(host, "systemctl is-enabled firewalld") == "enabled"
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-guard", "el9-guard", start=BARE)
 def test_h40_closing_the_port_that_elforge_comes_in_by_is_refused(host: Host) -> None:
     root(host, "sed -i 's/^#*Port .*/Port 22/' /etc/ssh/sshd_config")
     shut = {"firewall_zones": {"public": {"target": "DROP", "absent": {"services": ["ssh"]}}}}
