@@ -12,7 +12,7 @@ from tests.figures import FIGURES
 
 GOLDEN = Path(__file__).parent / "golden"
 # Folders that need the lab; `pytest tests` alone is quick and needs no root.
-LAB_FOLDERS = {"lab", "firewall", "golang", "faults", "sweep", "acceptance", "vm"}
+LAB_FOLDERS = {"lab", "firewall", "service", "golang", "faults", "sweep", "acceptance", "vm"}
 # Helpers whose asserts are to say what they saw.
 pytest.register_assert_rewrite("tests.faults.drill")
 FAULT = re.compile(rf"^tests/(?:{'|'.join(LAB_FOLDERS)})/.*::test_([hci]\d+)_")

@@ -11,7 +11,7 @@ from deploys.release import RELEASES
 from lab.hosts import Host
 from tests.runner import apply, converge, pyinfra, root
 
-DEPLOY = "tests/lab/kernel_deploy.py"
+DEPLOY = "tests/service/deploy_kernel.py"
 # Of the network namespace that the host has to itself.
 KEY = "net.ipv4.ip_default_ttl"
 DATA = {

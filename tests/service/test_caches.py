@@ -14,7 +14,7 @@ from lab.hosts import Host
 from tests.runner import Run, apply, converge, pyinfra, root
 from tests.tree import difference, tree
 
-DEPLOY = "tests/lab/caches_deploy.py"
+DEPLOY = "tests/service/deploy_caches.py"
 MEMORY, DISK = "/srv/ci/in-memory", "/srv/ci/disk"
 UNIT = r"srv-ci-in\x2dmemory.mount"
 PLACES = ("/etc/systemd", "/etc/elforge", "/usr/local")

@@ -19,7 +19,7 @@ from lab.hosts import Host
 from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra, root, until
 from tests.tree import difference, tree
 
-DEPLOY, BACK = "tests/lab/service_deploy.py", "tests/lab/rollback_deploy.py"
+DEPLOY, BACK = "tests/service/deploy_service.py", "tests/service/deploy_rollback.py"
 URL = "http://127.0.0.1:8080"
 PLACES = ("/etc/systemd", "/etc/elforge", "/opt")
 

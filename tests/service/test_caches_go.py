@@ -13,7 +13,7 @@ from lab.hosts import Host
 from lab.mirror import golang
 from tests.runner import converge, root
 
-DEPLOY = "tests/lab/gocaches_deploy.py"
+DEPLOY = "tests/service/deploy_gocaches.py"
 BUILD, MODULES = "/srv/ci/build", "/srv/ci/modules"
 GREET = "example.org/greet"
 

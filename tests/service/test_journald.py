@@ -12,7 +12,7 @@ from deploys.release import RELEASES
 from lab.hosts import Host
 from tests.runner import Run, apply, converge, root
 
-DEPLOY = "tests/lab/journald_deploy.py"
+DEPLOY = "tests/service/deploy_journald.py"
 DATA = {"journald_storage": "persistent", "journald_max_use": "32M", "journald_max_file_size": "8M"}
 # Messages are not to be dropped for their number here.
 ALL = {**DATA, "journald_rate_burst": 0, "journald_rate_seconds": 0}
