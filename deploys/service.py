@@ -25,16 +25,18 @@ from operations.service import Build, Program
 def service(options: ServiceOptions, release: Release, machine: Machine) -> None:
     """Run the applications that are declared, and remove those that are declared absent."""
     here = {name: app for name, app in options.apps.items() if app.state == "present"}
-    # First: one that is here may be the same by another name, on the same port.
-    for name in host.loop([name for name in options.apps if name not in here]):
-        services.removed(name=f"Remove {name}", name_=name)
     if any(app.git for app in here.values()):
         rpm.packages(name="Install what builds need", specs=["git"], manager=release.manager)
     for name in host.loop(here):
-        _run(name, here[name], options, release, machine)
+        _get(name, here[name], options, release)
+    # One that is to run may be the same by another name, on the same port: it is here before that goes.
+    for name in host.loop([name for name in options.apps if name not in here]):
+        services.removed(name=f"Remove {name}", name_=name)
+    for name in host.loop(here):
+        _run(name, here[name], machine)
 
 
-def _run(name: str, app: App, options: ServiceOptions, release: Release, machine: Machine) -> None:
+def _get(name: str, app: App, options: ServiceOptions, release: Release) -> None:
     user, data = app.user or name, f"{DATA}/{name}"
     accounts.user(name=f"Make the user of {name}", name_=user, home=data)
     files.directory(
@@ -46,6 +48,9 @@ def _run(name: str, app: App, options: ServiceOptions, release: Release, machine
         version=app.version,
         source=_source(name, app, options, release),
     )
+
+
+def _run(name: str, app: App, machine: Machine) -> None:
     services.deployed(name=f"Run {name} {app.version}", manifest=manifest(name, app, machine.systemd))
     services.pruned(name=f"Remove old releases of {name}", name_=name, version=app.version, keep=app.keep)
 
