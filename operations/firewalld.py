@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from pure.firewall_state import (
     both,
     documents,
     drift,
+    owned,
     record,
     setting,
     target,
@@ -94,7 +94,11 @@ def configured(wanted: Wanted) -> Commands:
     if found.pending:
         yield script("undo", "firewalld")
         found = _state(wanted)
-    if wanted.nothing and not (found.version and json.loads(found.owned or "{}")):
+    try:
+        ours = owned(found)
+    except ValueError as error:
+        refuse(str(error))
+    if wanted.nothing and not (found.version and ours):
         host.noop("nothing is declared of the firewall, and nothing in it is elforge's")
         return
     if why := _refusal(wanted, found):
@@ -164,7 +168,8 @@ def _refusal(wanted: Wanted, found: Firewall) -> str:
         return f"{', '.join(taken)}: Docker's own, left to it"
     if not found.version and (host.state.is_executing or not wanted.running):
         return "firewalld is not installed; firewall_running = True installs it"
-    if wanted.running is not False:
+    stays_stopped = wanted.nothing and active != "active"
+    if wanted.running is not False and not stays_stopped:
         if (rivals := _on(found)) and not wanted.rivals:
             return (
                 f"{', '.join(rivals)}: owns the packet filter as firewalld does; "
@@ -247,7 +252,9 @@ def _verb(wanted: Wanted, found: Firewall) -> str:
     _, active, _ = _unit(found)
     if wanted.running is False:
         return "stop" if active in ("active", "activating", "reloading") else "offline"
-    return "reload" if active == "active" else "start"
+    if active == "active":
+        return "reload"
+    return "start" if wanted.running else "offline"
 
 
 def _enable(wanted: Wanted, found: Firewall) -> str:

@@ -95,11 +95,20 @@ def documents(firewall: Firewall) -> dict[str, Document]:
     return found
 
 
+def owned(firewall: Firewall) -> dict[str, Note]:
+    """Return what is ours, by the name of a file; raise ValueError when the record is broken."""
+    try:
+        notes: dict[str, Note] = json.loads(firewall.owned or "{}")
+    except ValueError as error:
+        raise ValueError(f"{OWNED}, the record of what is elforge's, is broken: {error}") from error
+    return notes
+
+
 def target(firewall: Firewall, files: dict[str, Part], conf: dict[str, str]) -> Target:
     """Return what the firewall is to be; raise ValueError when a file of it is broken."""
     before = documents(firewall)
     stock = documents(replace(firewall, files=_below(firewall, LIB)))
-    notes: dict[str, Note] = json.loads(firewall.owned or "{}")
+    notes = owned(firewall)
     after, ours = dict(before), {}
     for name in {**notes, **files}:
         if name == _CONF:
@@ -133,8 +142,7 @@ def target(firewall: Firewall, files: dict[str, Part], conf: dict[str, str]) -> 
 
 def as_it_is(firewall: Firewall) -> Target:
     """Return a target that changes no file; raise ValueError when one is broken."""
-    notes: dict[str, Note] = json.loads(firewall.owned or "{}")
-    return Target({}, documents(firewall), setting(firewall.conf or "", "DefaultZone"), notes)
+    return Target({}, documents(firewall), setting(firewall.conf or "", "DefaultZone"), owned(firewall))
 
 
 def _below(firewall: Firewall, folder: str) -> dict[str, str]:
