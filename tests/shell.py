@@ -8,21 +8,23 @@ from pathlib import Path
 PLACES = {"STATE=/var/lib/elforge": "STATE={0}/state", "RUN=/run/elforge": "RUN={0}/run"}
 
 
-def run_script(folder: Path, text: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run_script(
+    folder: Path, text: str, *args: str, stdin: str = "", seconds: int = 60
+) -> subprocess.CompletedProcess[str]:
     """
     Run the text of a script and return what it said.
 
     + folder: where its state and its lock are; curl tries once more at most, and knows no proxy
+    + seconds: when timeout(1) ends it, as it does on a host
     """
     for old, new in PLACES.items():
         assert old in text
         text = text.replace(old, new.format(folder))
     text = text.replace("--retry 3", "--retry 1 --noproxy '*'")
     return subprocess.run(
-        ["sh", "-c", text, "script", *args],
+        ["timeout", "-k", "10", str(seconds), "sh", "-c", text, "script", *args],
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )

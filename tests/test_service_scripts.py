@@ -24,6 +24,7 @@ case "$1 $2" in
 "restart "*)
     case $unit in
     *.service)
+        [ ! -e "$at/late" ] || exec sleep 6
         [ -z "$pid" ] || kill -9 "$pid"
         env -i $(cat $at/etc/elforge/service/shop.env) $at/opt/shop/current/bin/shop 60 >/dev/null 2>&1 &
         echo $! >"$at/pids/$unit"
@@ -61,14 +62,17 @@ class Machine:
         place.mkdir(parents=True)
         shutil.copy("/bin/sleep", place / "shop")
 
-    def run(self, name: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, name: str, *args: str, stdin: str = "", seconds: int = 60
+    ) -> subprocess.CompletedProcess[str]:
         text = script._text(name).replace("PATH=", f"PATH={self.folder}/bin:")
         for place in ("/opt/", "/etc/systemd/", "/etc/elforge/"):
             text = text.replace(place, f"{self.folder}{place}")
-        return run_script(self.folder, text, *args, stdin=base64.b64encode(stdin.encode()).decode())
+        stdin = base64.b64encode(stdin.encode()).decode()
+        return run_script(self.folder, text, *args, stdin=stdin, seconds=seconds)
 
     def deployed(
-        self, version: str, unit: str = "", socket: bool = False
+        self, version: str, unit: str = "", socket: bool = False, seconds: int = 60
     ) -> subprocess.CompletedProcess[str]:
         """Bring a release up: on a dead machine none answers, and no process that hangs."""
         state = hashlib.sha256(f"{version}{unit}".encode()).hexdigest()
@@ -84,7 +88,7 @@ class Machine:
         }
         for head, text in files.items():
             lines += [f"+ {head}", *(f"|{line}" for line in text.splitlines())]
-        return self.run("deployed", "shop", stdin="\n".join([*lines, "# end\n"]))
+        return self.run("deployed", "shop", stdin="\n".join([*lines, "# end\n"]), seconds=seconds)
 
     def pid(self) -> str:
         return (self.folder / "pids" / UNIT).read_text()
@@ -154,6 +158,16 @@ def test_what_does_not_work_either_is_looked_after_all_the_same(machine):
     assert (done.returncode, store(machine)) == (1, {"good", "proven.1.0", "seal", "tried"})
     assert f"shop: release 1.1 did not come up within 1 seconds: {UNIT}\nthe journal of {UNIT}" in done.stderr
     assert "shop: release 1.0 is back, as it was, but does not work either" in done.stderr
+    assert machine.calls().count(f"restart {TIMER}") == calls + 1
+
+
+def test_what_is_ended_by_its_time_limit_is_looked_after_all_the_same(machine):
+    assert machine.deployed("1.0").returncode == 0
+    (machine.folder / "late").touch()
+    machine.release("1.1")
+    calls = machine.calls().count(f"restart {TIMER}")
+    done = machine.deployed("1.1", seconds=3)
+    assert (done.returncode, store(machine)) == (124, {"declared", "good", "proven.1.0", "seal", "tried"})
     assert machine.calls().count(f"restart {TIMER}") == calls + 1
 
 

@@ -1,7 +1,14 @@
 # deployed NAME [RELEASE]: make a release of an application the one that runs: the manifest on stdin, as base64, or the one
 # that RELEASE has come up with before. When it does not come up, the one before it is back.
 # uses: manifest
-trap 'explain_refusal "$root"; explain_refusal /etc/systemd/system' EXIT
+end() {
+    explain_refusal "$root"
+    explain_refusal /etc/systemd/system
+    # What is left half done, by a time limit, too, may come back to life, and not without its watchers.
+    if [ -e "$store/tried" ] && [ -e "$store/good" ]; then watched "$store/good" || true; fi
+}
+trap end EXIT
+trap 'exit 143' HUP INT TERM
 trusted "$root"
 trusted /etc/systemd/system
 parents "$store"
@@ -71,8 +78,6 @@ if [ -e "$store/good" ]; then
         rm -f "$store/tried"
         say "$name: release $before is back, as it was, and works"
     else
-        # It may come back to life, and not without its watchers.
-        watched "$store/good" || true
         say "$name: release $before is back, as it was, but does not work either"
     fi
 else
