@@ -94,11 +94,7 @@ def configured(wanted: Wanted) -> Commands:
     if found.pending:
         yield script("undo", "firewalld")
         found = _state(wanted)
-    try:
-        ours = owned(found)
-    except ValueError as error:
-        refuse(str(error))
-    if wanted.nothing and not (found.version and ours):
+    if wanted.nothing and not (found.version and _ours(found)):
         host.noop("nothing is declared of the firewall, and nothing in it is elforge's")
         return
     if why := _refusal(wanted, found):
@@ -159,6 +155,13 @@ def installed(manager: rpm.Manager) -> Commands:
 
 def _state(wanted: Wanted) -> Firewall:
     return host.get_fact(Firewalld, objects=sorted(wanted.files)) or unreadable("the state of the firewall")
+
+
+def _ours(found: Firewall) -> Mapping[str, object]:
+    try:
+        return owned(found)
+    except ValueError as error:
+        refuse(str(error))
 
 
 def _refusal(wanted: Wanted, found: Firewall) -> str:
