@@ -8,8 +8,8 @@ import pytest
 
 from tests.figures import FIGURES
 
-# The oldest and the newest systemd that units are written for; golden plans tell what is between them, and are
-# all the same for caches. Acceptance looks at a running service on every release.
+# The oldest and the newest systemd that units are written for. Golden plans tell what is between them, and
+# are all the same for caches. Acceptance looks at a running service on every release.
 SAMPLE = {"test_caches.py": {"el9"}}
 OTHERWISE = {"el7", "el9"}
 
