@@ -19,6 +19,13 @@ pytestmark = pytest.mark.skipif(
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>{0}/done
 """
+# Killed in the middle, with the shell that runs it.
+KILLING = """#!/bin/sh
+for each in "$@"; do
+    if [ -e "$each/file" ]; then /bin/rm "$each/file"; kill -9 $PPID; exit; fi
+done
+exec /bin/rm "$@"
+"""
 # Written before the host booted, and since.
 MOUNT = "mount -t tmpfs -o size=16m,mode=700 none srv/go; echo new >srv/go/file; echo b >'srv/go/a b'"
 
@@ -159,6 +166,24 @@ def test_killed_around_the_unmount_it_goes_on(disk, moment):
     done = disk.run(change=moment, after=f"ls -A srv >ls; {again}; code=$?")
     assert (done.returncode, disk.there) == (0, DONE), done.stderr
     assert ".go.elforge-whole" in (disk.folder / "ls").read_text(), "it was killed in between"
+
+
+@pytest.mark.parametrize("moment", ['umount "$path"; false', 'umount "$path"; kill -TERM $$'])
+def test_once_it_is_unmounted_the_copy_is_never_removed(disk, moment):
+    """umount may have unmounted and fail to say so in /run; a bound or a hung up line end a shell at once."""
+    done = disk.run(change=f"{{ {moment}; }}")
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+
+
+def test_killed_while_it_removes_what_it_has_copied_it_copies_anew(disk):
+    """Half a copy does not pass for all of it."""
+    killing = disk.folder / "bin/rm"
+    killing.write_text(KILLING)
+    killing.chmod(0o755)
+    again = 'ls -A srv >ls; /bin/rm bin/rm; exec 5<&-; sh untmpfs srv-go.mount "$PWD/srv/go"; code=$?'
+    done = disk.run(f"{MOUNT}; exec 5<srv/go/file", after=again)
+    assert ".elforge" in (disk.folder / "ls").read_text(), "it was killed in between"
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
 
 
 @pytest.mark.parametrize("since", ["true", f"umount srv/go; {MOUNT}"])

@@ -29,10 +29,26 @@ aside() {
     say "$path: what its disk had there before the tmpfs is now $path.before$number"
 }
 
+# A copy that is not needed; half of one would pass for all of it.
+discard() {
+    rm -rf "$new"
+    if [ -e "$whole" ]; then mv -T "$whole" "$new"; fi
+    rm -rf "$new"
+}
+
+# Once it is unmounted the copy is all that there is.
+restored() {
+    if mounted; then
+        discard
+        mount -o remount,rw,strictatime "$path" || :
+    fi
+    explain_refusal "$path"
+}
+
 if mounted; then
     # The host has booted since.
     if [ -e "$whole" ] && writable; then aside "$whole"; fi
-    trap 'rm -rf "$new" "$whole"; mount -o remount,rw,strictatime "$path" || :; explain_refusal "$path"' EXIT
+    trap restored EXIT
     if ! [ -e "$whole" ]; then
         mount -o remount,ro "$path" 2>/dev/null || die "$path is being written to by $(users); nothing was changed"
         used=$(du -skx "$path" | cut -f 1)
@@ -44,7 +60,9 @@ if mounted; then
         mv -T "$new" "$whole"
         settle "$dir"
     fi
-    umount "$path" 2>/dev/null || die "$path is in use by $(users); nothing was changed"
+    # A signal would not wait for the kernel, which may have begun; and umount fails, too, where it cannot write utab.
+    trap '' HUP INT TERM
+    umount "$path" 2>/dev/null || ! mounted || die "$path is in use by $(users); nothing was changed"
     trap 'explain_refusal "$path"' EXIT
 fi
 if [ -e "$whole" ]; then
