@@ -18,15 +18,18 @@ from facts.release import Machine
 from operations import caches as cached
 from operations import files
 from operations.caches import PROGRAM
+from operations.docker import DATA_ROOT
 from pure.accounts import NAME
 from pure.daemon_options import PERCENT, HostPath, Slug, grammar, space
-from pure.places import foreign
+from pure.places import foreign, overlap
 from pure.sizes import UNITS, Size, Span, in_bytes, in_seconds
 from pure.tmpfs import Tmpfs
 from pure.unit import Directive, command, rendered
 
 # The standard library and its dependencies are more than 500 MB, a build of some size several times that.
 _LEAST = {"go-build": 2 * UNITS["G"], "go-modules": 0, "plain": 0}
+# What is in a cache goes by its age: none is where others keep what they need.
+_TAKEN = ("/usr", "/var/log", "/var/lib/rpm", "/var/lib/elforge", "/var/lib/containerd", DATA_ROOT)
 # What is cut back to this never fills up between two looks, unless a single build does it.
 _SHARE = "75%"
 # What goenv says of a cache that is its own.
@@ -142,7 +145,7 @@ class CachesOptions(Options):
             for line in (*_misplaced(each), *_misfits(each)):
                 yield f"caches_places.{name}.{line}"
         for (name, one), (other, two) in combinations(self.places.items(), 2):
-            if f"{one.path}/".startswith(f"{two.path}/") or f"{two.path}/".startswith(f"{one.path}/"):
+            if overlap(one.path, two.path):
                 yield f"caches_places.{other}.path: {two.path} and {one.path} ({name}) are one in the other"
         if self.buildkit and not (self.buildkit.max_size or self.buildkit.max_age):
             yield "caches_buildkit: has neither max_size nor max_age"
@@ -153,6 +156,13 @@ class CachesOptions(Options):
         if isinstance(goenv, GoenvOptions):
             for name, each in self.places.items():
                 yield from _other_than_goenv(name, each, goenv)
+        for name, each in self.places.items():
+            if (
+                isinstance(docker, DockerOptions)
+                and docker.data_root
+                and overlap(each.path, docker.data_root)
+            ):
+                yield f"caches_places.{name}.path: {each.path} overlaps docker_data_root, {docker.data_root}"
         if self.buildkit:
             yield from _other_than_docker(self.buildkit, docker)
 
@@ -166,6 +176,8 @@ class CachesOptions(Options):
 def _misplaced(each: Cache) -> Iterator[str]:
     if wrong := foreign(each.path):
         yield f"path: {each.path} {wrong}; try /srv/{each.owner}/{each.kind}"
+    elif taken := next((taken for taken in _TAKEN if overlap(each.path, taken)), None):
+        yield f"path: {each.path} overlaps {taken}, which is no cache; try /srv/{each.owner}/{each.kind}"
 
 
 def _misfits(each: Cache) -> Iterator[str]:
@@ -233,7 +245,12 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
     for name in host.loop(options.places):
         each = options.places[name]
         files.directory(
-            name=f"Make the cache {name}", path=each.path, user=each.owner, group=None, mode=each.mode
+            name=f"Make the cache {name}",
+            path=each.path,
+            user=each.owner,
+            group=None,
+            mode=each.mode,
+            take_over=False,
         )
     if wanted:
         cached.mounted(name="Mount caches in memory", wanted=wanted, systemd=machine.systemd)

@@ -149,6 +149,13 @@ def test_a_timer_in_memory_has_a_limit_below_the_tmpfs():
     assert f"{UNITS}/elforge-cache-npm.timer" not in files
 
 
+def test_what_is_somebody_elses_is_not_taken_over():
+    """Neither a database nor what an owner of before has left: a timer would remove it by its age."""
+    theirs = {**DIRECTORIES, "/srv/npm": "postgres postgres 700"}
+    with pytest.raises(Exception, match="/srv/npm belongs to postgres, not to node: choose another name"):
+        commands(converged(directories=theirs), **OPTIONS)
+
+
 # Options
 
 
@@ -169,6 +176,14 @@ def test_what_is_right():
         (
             place(path="/home/ci/x"),
             "places.go.path: /home/ci/x is the system's, a user's or gone after a boot; try /srv/ci/plain",
+        ),
+        (
+            place(path="/usr/local/bin"),
+            "places.go.path: /usr/local/bin overlaps /usr, which is no cache; try /srv/ci/plain",
+        ),
+        (
+            place(path="/var/lib"),
+            "places.go.path: /var/lib overlaps /var/lib/rpm, which is no cache; try /srv/ci/plain",
         ),
         (
             place(mode="777"),
@@ -263,6 +278,13 @@ def test_a_directory_is_made_once():
     machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
     steps = plan(lambda: goenv(added, RELEASES[9], machine), answers).steps
     assert [step.name for step in steps if "| Make" in step.name] == ["Go environment | Make /srv/mod"]
+
+
+def test_a_cache_is_not_in_dockers_data():
+    assert among(place(), docker={}) == among(place(), docker={"data_root": "/srv/docker"}) == []
+    assert among(place(), docker={"data_root": "/srv"}) == [
+        "places.go.path: /srv/go overlaps docker_data_root, /srv"
+    ]
 
 
 LIMITS = {"buildkit": {"max_size": "10G"}}
