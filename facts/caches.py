@@ -26,6 +26,8 @@ class Place:
     used: int
     empty: bool
     free: int  # bytes on the disk that holds the directory above it
+    writable: bool  # what is mounted there
+    copy: str  # of its tmpfs, that a killed run has left on that disk: "", "part" or "whole"
     label: str  # that the SELinux policy has for it, "" where SELinux is off
 
 
@@ -53,11 +55,14 @@ class Caches(FactBase[CacheHost]):
             'path=$1; user=$(id -u -- "$2" 2>/dev/null || echo -); '
             'group=$(id -g -- "$2" 2>/dev/null || echo -); shift 2; '
             'if mountpoint -q "$path"; then mount=$(stat -f -c "%T %b %f %S" "$path"); '
-            'else mount="- 0 0 0"; fi; '
+            'else mount="- 0 0 0"; fi; access=rw; '
+            'if findmnt -n -o OPTIONS "$path" | grep -q -w ro; then access=ro; fi; '
+            'near=${path%/*}/.${path##*/}.elforge; copy=-; if test -e "$near-new"; then copy=part; fi; '
+            'if test -e "$near-whole"; then copy=whole; fi; '
             'if test -n "$(ls -A "$path" 2>/dev/null)"; then content=full; else content=empty; fi; '
             'above=$(dirname -- "$path"); until test -d "$above"; do above=$(dirname -- "$above"); done; '
             'label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n "$path"); fi; '
-            'echo $user $group $mount $content $(stat -f -c "%a %S" "$above") $label; done'
+            'echo $user $group $mount $content $(stat -f -c "%a %S" "$above") $access $copy $label; done'
         )
 
     def process(self, output: list[str]) -> CacheHost:
@@ -73,7 +78,7 @@ class Caches(FactBase[CacheHost]):
 
 
 def _place(line: str) -> Place:
-    user, group, kind, total, free, block, content, left, size, label = line.split(" ")
+    user, group, kind, total, free, block, content, left, size, access, copy, label = line.split(" ")
     return Place(
         user=None if user == "-" else int(user),
         group=None if group == "-" else int(group),
@@ -82,6 +87,8 @@ def _place(line: str) -> Place:
         used=(int(total) - int(free)) * int(block),
         empty={"empty": True, "full": False}[content],
         free=int(left) * int(size),
+        writable={"rw": True, "ro": False}[access],
+        copy={"-": "", "part": "part", "whole": "whole"}[copy],
         label="" if label == "-" else label,
     )
 

@@ -113,7 +113,7 @@ def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
     path, there = f"{UNITS}/{each.unit}", place.type == "tmpfs"
     if why := _in_the_way(each, place, path, size):
         refuse(why)
-    if not there and not place.empty:
+    if not there and (not place.empty or place.copy == "whole"):
         warn(
             f"caches_places.{each.name}: what is in {each.path} stays there, out of sight beneath the tmpfs, "
             "until the tmpfs goes"
@@ -122,7 +122,8 @@ def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
     remount = f"mount -o remount,strictatime,size={size} {each.path}" if there else ""
     yield from files.put._inner(path=path, content=text, validate=remount)
     found: Unit = host.get_fact(UnitState, unit=each.unit) or unreadable(f"the state of {each.unit}")
-    if not there or place.size != size or found.stale or found.enabled != "enabled":
+    halfway = not place.writable or place.copy
+    if not there or halfway or place.size != size or found.stale or found.enabled != "enabled":
         yield script("tmpfs", each.unit, each.path, str(size))
 
 

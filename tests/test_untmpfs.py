@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from facts.caches import Caches
 from operations import script
 from tests.shell import PLACES
 
@@ -42,16 +43,18 @@ class Disk:
         (folder / "bin/systemctl").write_text(SYSTEMCTL.format(folder))
         (folder / "bin/systemctl").chmod(0o755)
         self.unit.write_text("[Mount]\n")
-        text = script._text("untmpfs")
         places = {
             **{old: new.format(folder) for old, new in PLACES.items()},
             "file=/etc/systemd/system/$unit": f"file={self.unit}",
             "PATH=/usr/sbin": f"PATH={folder}/bin:/usr/sbin",
         }
-        for old, new in places.items():
-            assert old in text
-            text = text.replace(old, new)
-        (folder / "untmpfs").write_text(text)
+        for name in ("untmpfs", "tmpfs"):
+            text = script._text(name)
+            for old, new in places.items():
+                assert old in text or old.startswith("file=")
+                text = text.replace(old, new)
+            (folder / name).write_text(text)
+        assert str(self.unit) in (folder / "untmpfs").read_text()
 
     def run(self, before: str = MOUNT, after: str = "", change: str = "") -> subprocess.CompletedProcess[str]:
         """Run it between two pieces of shell; ``change`` takes the place of its umount."""
@@ -212,6 +215,33 @@ def test_what_a_boot_has_mounted_anew_is_no_loss(disk):
         "go.before/a b": "b",
         "go.before1/file": "old",
     }
+
+
+# Killed, and then it is to be in memory again.
+DECLARED = 'sh tmpfs srv-go.mount "$PWD/srv/go" 8388608; code=$?; ls -A srv >ls'
+
+
+def test_killed_before_the_unmount_it_can_be_written_to_when_it_is_declared_again(disk):
+    (disk.folder / "ask").write_text(Caches().command([str(disk.go)], ["root"]))
+    left = "findmnt -n -o SIZE srv/go | tr -d ' ' >>ls; echo more >>srv/go/file; cat srv/go/file >>ls"
+    done = disk.run(change="kill -9 $$", after=f"sh ask >asked; {DECLARED}; {left}; sh ask >>asked")
+    assert (done.returncode, disk.there) == (0, {"go/file": "old"}), done.stderr
+    assert (disk.folder / "ls").read_text().split() == ["go", "8M", "new", "more"]
+    asked = (disk.folder / "asked").read_text().splitlines()
+    assert [line.split()[-3:-1] for line in asked if " tmpfs " in line] == [["ro", "whole"], ["rw", "-"]]
+
+
+def test_killed_after_the_unmount_what_was_in_it_is_beneath_when_it_is_declared_again(disk):
+    done = disk.run(change='umount "$path"; kill -9 $$', after=DECLARED)
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+    assert "start srv-go.mount" in (disk.folder / "done").read_text()
+
+
+def test_killed_after_the_unmount_what_was_in_it_outlives_a_boot(disk):
+    done = disk.run(change='umount "$path"; kill -9 $$', after=f"{MOUNT}; {DECLARED}")
+    assert done.returncode == 0, done.stderr
+    assert disk.there == {"go/file": "old", "go.before/file": "new", "go.before/a b": "b"}
+    assert "what was in its tmpfs before the host booted is now" in done.stderr
 
 
 def test_what_nobody_has_mounted_leaves_the_disk_alone(disk):
