@@ -28,7 +28,7 @@ class Place:
     free: int  # bytes on the disk that holds the directory above it
     writable: bool  # what is mounted there
     copy: str  # of its tmpfs, that a killed run has left on that disk: "", "part" or "whole"
-    label: str  # that the SELinux policy has for it, "" where SELinux is off
+    label: str  # that the SELinux policy has for it, "" where it has none or SELinux is off
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def _place(line: str) -> Place:
         free=int(left) * int(size),
         writable={"rw": True, "ro": False}[access],
         copy={"-": "", "part": "part", "whole": "whole"}[copy],
-        label="" if label == "-" else label,
+        # The policy may have none for a path, such as /mnt/ssd/build: <<none>>.
+        label=label if label.count(":") >= 3 else "",
     )
 
 
