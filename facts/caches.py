@@ -25,7 +25,9 @@ class Place:
     size: int  # of that file system, bytes
     used: int
     empty: bool
-    free: int  # bytes on the disk that holds the directory above it
+    disk: int  # device number of the one that holds the directory above it
+    total: int  # bytes of that disk
+    free: int  # of those, as they are without half a copy that a killed run has left
     writable: bool  # what is mounted there
     copy: str  # of its tmpfs, that a killed run has left on that disk: "", "part" or "whole"
     label: str  # that the SELinux policy has for it, "" where it has none or SELinux is off
@@ -57,12 +59,14 @@ class Caches(FactBase[CacheHost]):
             'if mountpoint -q "$path"; then mount=$(stat -f -c "%T %b %f %S" "$path"); '
             'else mount="- 0 0 0"; fi; access=rw; '
             'if findmnt -n -o OPTIONS "$path" | grep -q -w ro; then access=ro; fi; '
-            'near=${path%/*}/.${path##*/}.elforge; copy=-; if test -e "$near-new"; then copy=part; fi; '
+            "near=${path%/*}/.${path##*/}.elforge; copy=-; part=0; "
+            'if test -e "$near-new"; then copy=part; part=$(du -skx "$near-new" | cut -f 1); fi; '
             'if test -e "$near-whole"; then copy=whole; fi; '
             'if test -n "$(ls -A "$path" 2>/dev/null)"; then content=full; else content=empty; fi; '
             'above=$(dirname -- "$path"); until test -d "$above"; do above=$(dirname -- "$above"); done; '
             'label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n "$path"); fi; '
-            'echo $user $group $mount $content $(stat -f -c "%a %S" "$above") $access $copy $label; done'
+            'disk="$(stat -c %d "$above") $(stat -f -c "%b %a %S" "$above") $part"; '
+            "echo $user $group $mount $content $disk $access $copy $label; done"
         )
 
     def process(self, output: list[str]) -> CacheHost:
@@ -78,7 +82,8 @@ class Caches(FactBase[CacheHost]):
 
 
 def _place(line: str) -> Place:
-    user, group, kind, total, free, block, content, left, size, access, copy, label = line.split(" ")
+    user, group, kind, total, free, block, content, *disk, access, copy, label = line.split(" ")
+    device, whole, left, size, part = map(int, disk)
     return Place(
         user=None if user == "-" else int(user),
         group=None if group == "-" else int(group),
@@ -86,7 +91,9 @@ def _place(line: str) -> Place:
         size=int(total) * int(block),
         used=(int(total) - int(free)) * int(block),
         empty={"empty": True, "full": False}[content],
-        free=int(left) * int(size),
+        disk=device,
+        total=whole * size,
+        free=left * size + part * 1024,
         writable={"rw": True, "ro": False}[access],
         copy={"-": "", "part": "part", "whole": "whole"}[copy],
         # The policy may have none for a path, such as /mnt/ssd/build: <<none>>.

@@ -149,13 +149,21 @@ def _have_room(mounts: dict[str, str]) -> None:
     """Refuse where what is in a tmpfs does not fit on the disk beneath it."""
     if not mounts:
         return
-    found = _places(list(mounts.values()), ["root"] * len(mounts))
-    for path, place in found.places.items():
-        if place.type == "tmpfs" and place.used > place.free:
+    places = _places(list(mounts.values()), ["root"] * len(mounts)).places
+    coming = {
+        path: place for path, place in places.items() if place.type == "tmpfs" and place.copy != "whole"
+    }
+    for path, place in coming.items():
+        used = sum(each.used for each in coming.values() if each.disk == place.disk)
+        if used + memory.reserve(place.total) > place.free:
             refuse(
-                f"{path} would be on disk, where {place.free // 2**20}M are free for the "
-                f"{place.used // 2**20}M in its tmpfs: make room, or empty it"
+                f"{path} would be on disk, where {_mib(place.free)} are free for the {_mib(used)} in tmpfs "
+                f"and {_mib(memory.reserve(place.total))} that stay free: make room, or empty it"
             )
+
+
+def _mib(size: int) -> str:
+    return f"{size // 2**20}M"
 
 
 def _places(paths: list[str], owners: list[str]) -> CacheHost:

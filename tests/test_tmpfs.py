@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from pure.sizes import UNITS
-from pure.tmpfs import Tmpfs, in_memory, mount_unit, problems, text
+from pure.tmpfs import Tmpfs, in_memory, mount_unit, problems, reserve, text
 
 GIB = UNITS["G"]
 
@@ -48,6 +48,8 @@ def test_it_is_the_name_that_systemd_gives_it(path):
         (tmpfs("25%", cap="3G"), 16 * GIB, 3 * GIB),
         (tmpfs("25%", cap="5G"), 16 * GIB, 4 * GIB),
         (tmpfs("1%"), GIB, 64 * 2**20),
+        (tmpfs("5001K"), GIB, 5056 * 2**10),
+        (tmpfs("25%", cap="5001K"), GIB, 5056 * 2**10),
     ],
 )
 def test_its_size_is_given_or_a_share_with_a_cap(each, memory, size):
@@ -107,3 +109,7 @@ def test_the_unit():
     ]
     labelled = text(tmpfs("1G"), GIB, (990, 985), "system_u:object_r:var_t:s0", 252)
     assert "strictatime,rootcontext=system_u:object_r:var_t:s0\n" in labelled
+
+
+def test_a_disk_keeps_a_twentieth_and_a_gigabyte_at_least():
+    assert (reserve(5 * GIB), reserve(100 * GIB)) == (GIB, 5 * GIB)

@@ -152,8 +152,10 @@ def test_killed_before_the_unmount_it_is_refused_while_it_is_in_use(disk):
     assert "cannot create" not in done.stderr
 
 
-def test_what_does_not_fit_is_refused(disk):
-    small = "mount -t tmpfs -o size=1m none srv; mkdir srv/go"
+@pytest.mark.parametrize("size", ["1m", "1025m"])
+def test_what_does_not_fit_is_refused(disk, size):
+    """A disk is not filled to its last block: a gigabyte stays free at least."""
+    small = f"mount -t tmpfs -o size={size} none srv; mkdir srv/go"
     fill = "head -c 2000000 /dev/zero >srv/go/big"
     done = disk.run(
         f"{small}; {MOUNT}; {fill}", after="ls -A srv >ls; stat -c %s srv/go/big >>ls; touch srv/go/x"
