@@ -40,6 +40,15 @@ def left(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
 
 
+def seen(folder: Path, options: str) -> dict[str, str]:
+    """Return an environment in which caches are mounted with some options, for those who name one in full."""
+    (folder / "bin").mkdir(exist_ok=True)
+    findmnt = f"#!/bin/sh\nfor each; do :; done\ncase $each in /*) echo {options} ;; *) exit 1 ;; esac\n"
+    (folder / "bin/findmnt").write_text(findmnt)
+    (folder / "bin/findmnt").chmod(0o755)
+    return {"PATH": str(folder / "bin")}
+
+
 # GOCACHE
 
 
@@ -178,12 +187,9 @@ def test_a_version_that_was_read_lately_stays(tmp_path, modcache):
 
 @pytest.mark.parametrize(("options", "count"), [("rw,relatime", 3), ("rw,noatime", 3), ("rw,nosuid", 0)])
 def test_where_each_access_shows_two_hours_are_enough(tmp_path, modcache, options, count):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/findmnt").write_text(f"#!/bin/sh\necho {options}\n")
-    (tmp_path / "bin/findmnt").chmod(0o755)
     for each in modcache.rglob("*.ziphash"):
         os.utime(each, (time.time() - 3 * HOUR,) * 2)
-    run(tmp_path, "go-modules", modcache, 1, HOUR, env={"PATH": str(tmp_path / "bin")})
+    run(tmp_path, "go-modules", modcache, 1, HOUR, env=seen(tmp_path, options))
     assert len(modules(modcache)) == count
 
 
@@ -220,18 +226,28 @@ def test_an_empty_cache_is_none(tmp_path):
 def test_names_may_be_anything(tmp_path):
     cache = tmp_path / "plain"
     for number, name in enumerate(["new one", "a\nb", "-rf", "*", "$(x)/\\n 'q'"]):
-        made(cache / name, (3 + number) * HOUR, 100)
+        made(cache / name, (27 + number) * HOUR, 100)
     run(tmp_path, "plain", cache, 250, 0)
     assert left(cache) == {"new one", "a\nb"}
 
 
 def test_what_is_read_is_used(tmp_path):
     cache = tmp_path / "plain"
-    made(cache / "read", 9 * DAY, 100, accessed=3 * HOUR)
-    made(cache / "written", 4 * HOUR, 100, accessed=9 * DAY)
-    made(cache / "neither", 5 * HOUR, 100)
+    made(cache / "read", 9 * DAY, 100, accessed=27 * HOUR)
+    made(cache / "written", 28 * HOUR, 100, accessed=9 * DAY)
+    made(cache / "neither", 29 * HOUR, 100)
     run(tmp_path, "plain", cache, 250, 0)
     assert left(cache) == {"read", "written"}
+
+
+def test_what_relatime_may_not_have_seen_in_use_stays(tmp_path):
+    """A file that was read five minutes ago may show yesterday's time."""
+    cache = tmp_path / "plain"
+    made(cache / "busy", 25 * HOUR, 100)
+    run(tmp_path, "plain", cache, 1, 3 * HOUR, env=seen(tmp_path, "rw,relatime"))
+    assert left(cache) == {"busy"}
+    run(tmp_path, "plain", cache, 1, 3 * HOUR, env=seen(tmp_path, "rw,nosuid"))
+    assert left(cache) == set()
 
 
 def test_directories_go_once_they_are_old_and_empty(tmp_path):

@@ -23,10 +23,10 @@ cd "$path"
 case $limit in
 *%) limit=$(($(stat -f -c '%b * %S' .) / 1024 * ${limit%\%} / 100)) ;;
 esac
-# What a build has used in the last two hours it may use again. Go says so by the time of modification, once an hour; of
-# other files the time of access does, which relatime renews once a day.
+# What a build has used in the last two hours it may use again. Of GOCACHE go says so by the time of modification, once an
+# hour; of other files the time of access does, which relatime renews once a day. EL7's findmnt knows no ".".
 busy=7200
-if [ "$kind" = go-modules ] && findmnt -n -o OPTIONS -T . | grep -q -w -e relatime -e noatime; then
+if [ "$kind" != go-build ] && findmnt -n -o OPTIONS -T "$path" | grep -q -w -e relatime -e noatime; then
     busy=$((26 * 3600))
 fi
 
