@@ -13,6 +13,10 @@ from facts.frame import framed, paired, shown, text, unframed
 
 UNITS = "/etc/systemd/system"
 HEAD = "# Written by elforge from caches_ options"
+# As systemd tells (fstype_is_network in its mountpoint-util.c): such a mount comes after local-fs.target.
+_NETWORK = (
+    r" (fuse\.)?(afs|ceph|cifs|smb3|smbfs|sshfs|nfs4?|gfs2?|glusterfs|ocfs2|lustre|davfs) |[ ,]_netdev(,|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Place:
     disk: int  # device number of the one that holds the directory above it
     total: int  # bytes of that disk
     free: int  # of those, as they are without half a copy that a killed run has left
+    network: bool  # whether that disk is there only after the network is
     writable: bool  # what is mounted there
     copy: str  # of its tmpfs, that a killed run has left on that disk: "", "part" or "whole"
     label: str  # that the SELinux policy has for it, "" where it has none or SELinux is off
@@ -65,7 +70,9 @@ class Caches(FactBase[CacheHost]):
             'if test -n "$(ls -A "$path" 2>/dev/null)"; then content=full; else content=empty; fi; '
             'above=$(dirname -- "$path"); until test -d "$above"; do above=$(dirname -- "$above"); done; '
             'label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n "$path"); fi; '
-            'disk="$(stat -c %d "$above") $(stat -f -c "%b %a %S" "$above") $part"; '
+            'disk=local; if findmnt -n -o TARGET,FSTYPE,OPTIONS -T "$above" | awk \'$1 != "/"\' | '
+            f"grep -q -E '{_NETWORK}'; then disk=network; fi; "
+            'disk="$disk $(stat -c %d "$above") $(stat -f -c "%b %a %S" "$above") $part"; '
             "echo $user $group $mount $content $disk $access $copy $label; done"
         )
 
@@ -82,7 +89,7 @@ class Caches(FactBase[CacheHost]):
 
 
 def _place(line: str) -> Place:
-    user, group, kind, total, free, block, content, *disk, access, copy, label = line.split(" ")
+    user, group, kind, total, free, block, content, where, *disk, access, copy, label = line.split(" ")
     device, whole, left, size, part = map(int, disk)
     return Place(
         user=None if user == "-" else int(user),
@@ -94,6 +101,7 @@ def _place(line: str) -> Place:
         disk=device,
         total=whole * size,
         free=left * size + part * 1024,
+        network={"local": False, "network": True}[where],
         writable={"rw": True, "ro": False}[access],
         copy={"-": "", "part": "part", "whole": "whole"}[copy],
         # The policy may have none for a path, such as /mnt/ssd/build: <<none>>.

@@ -134,6 +134,11 @@ def _in_the_way(each: Tmpfs, place: Place, unit_file: str, size: int) -> str:
         return f"{unit_file} is not elforge's: move it away if it may go"
     if place.type and (place.type != "tmpfs" or ours is None):
         return f"{each.path} has a file system ({place.type}) mounted that is not elforge's: unmount it first"
+    if place.network:
+        return (
+            f"caches_places.{each.name}.path: {each.path} is on a disk that needs the network, and a "
+            "tmpfs is mounted before that is there: choose a path on a local disk"
+        )
     if place.type and size < place.used:
         used = -(-place.used // 2**20)
         return f"caches_places.{each.name}.tmpfs: {size // 2**20}M is less than what is in it, {used}M"

@@ -40,7 +40,7 @@ OPTIONS: dict[str, Any] = {
 }
 MOUNT = r"srv-go\x2dbuild.mount"
 TIMERS = ["elforge-cache-build", "elforge-cache-modules", "elforge-buildkit"]
-IN_MEMORY = "990 985 tmpfs 786432 700000 4096 full 64768 26214400 2621440 4096 0 rw - -"
+IN_MEMORY = "990 985 tmpfs 786432 700000 4096 full local 64768 26214400 2621440 4096 0 rw - -"
 DIRECTORIES = {
     "/srv/go-build": "ci ci 700",
     "/srv/modules": "ci ci 750",
@@ -135,7 +135,11 @@ def test_from_memory_to_disk():
 
 
 @pytest.mark.parametrize(
-    "beneath", ["full 64768 26214400 2621440 4096 0 rw - -", "empty 64768 26214400 2621440 4096 0 rw whole -"]
+    "beneath",
+    [
+        "full local 64768 26214400 2621440 4096 0 rw - -",
+        "empty local 64768 26214400 2621440 4096 0 rw whole -",
+    ],
 )
 def test_what_is_beneath_a_tmpfs_is_named(caplog, beneath):
     planned(Answers(9, groups=USERS, places={"/srv/go-build": f"990 985 - 0 0 0 {beneath}"}), **OPTIONS)
