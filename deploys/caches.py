@@ -270,7 +270,11 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
 def _timers(options: CachesOptions) -> dict[str, list[Directive]]:
     """Return by name of a timer what it starts."""
     found = {
-        f"elforge-cache-{name}": _service(name, each.owner, each.kind, each.path, _limit(each), each.max_age)
+        f"elforge-cache-{name}": [
+            *_service(name, each.owner, each.kind, each.path, _limit(each), each.max_age),
+            # What is on the disk beneath is not to be cut back.
+            *([Directive("Unit", "ConditionPathIsMountPoint", each.path)] if each.tmpfs else []),
+        ]
         for name, each in options.places.items()
         if each.limited
     }

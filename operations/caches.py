@@ -40,7 +40,7 @@ def undeclared(units: Collection[str]) -> Commands:
     _have_room(mounts)
     # First what may be refused since it is in use; what starts a unit goes before that one.
     for name, path in mounts.items():
-        yield script("untmpfs", name, path, seconds=3600)
+        yield script("untmpfs", name, path, *_at_work(found, path), seconds=3600)
     for name in sorted(gone.keys() - mounts.keys(), key=lambda each: each.endswith(".service")):
         yield script("service", name, *(["disable"] if name.endswith(".timer") else []), "stop")
         yield from files.absent._inner(path=f"{UNITS}/{name}", after=_forget(name))
@@ -148,6 +148,11 @@ def _in_the_way(each: Tmpfs, place: Place, unit_file: str, size: int) -> str:
 def _forget(name: str) -> str:
     """A unit that has failed stays when its file goes."""
     return f"systemctl daemon-reload; systemctl reset-failed {name} 2>/dev/null || :"
+
+
+def _at_work(units: dict[str, str], path: str) -> list[str]:
+    """Return the service that cuts a cache back: while it does, the cache cannot be unmounted."""
+    return [name for name, text in units.items() if name.endswith(".service") and f" {path} " in text]
 
 
 def _have_room(mounts: dict[str, str]) -> None:

@@ -39,6 +39,7 @@ OPTIONS: dict[str, Any] = {
     "schedule": "Mon,Thu 03:30",
 }
 MOUNT = r"srv-go\x2dbuild.mount"
+UNTMPFS = rf"untmpfs {MOUNT} /srv/go-build elforge-cache-build.service"
 TIMERS = ["elforge-cache-build", "elforge-cache-modules", "elforge-buildkit"]
 IN_MEMORY = "990 985 tmpfs 786432 700000 4096 full local 64768 26214400 2621440 4096 0 rw - -"
 DIRECTORIES = {
@@ -104,7 +105,7 @@ def test_converged_host_changes_nothing(major):
 
 def test_all_is_given_back_and_what_is_in_memory_goes_to_disk():
     gone = commands(converged(), state="absent")
-    assert (gone[0], gone[-1]) == (rf"untmpfs {MOUNT} /srv/go-build", f"absent {PROGRAM} no yes ''")
+    assert (gone[0], gone[-1]) == (UNTMPFS, f"absent {PROGRAM} no yes ''")
     assert "service elforge-cache-modules.timer disable stop" in gone
     assert f"absent {UNITS}/elforge-buildkit.service no no 'systemctl daemon-reload; " in " ".join(gone)
     assert not [line for line in gone if "/srv/modules" in line or "/srv/npm" in line]
@@ -130,7 +131,7 @@ def test_one_that_is_declared_no_longer_goes_alone():
 def test_from_memory_to_disk():
     build = {**OPTIONS["places"]["build"], "tmpfs": None}
     changed = commands(converged(), **{**OPTIONS, "places": {**OPTIONS["places"], "build": build}})
-    assert changed[0] == rf"untmpfs {MOUNT} /srv/go-build"
+    assert changed[0] == UNTMPFS
     assert [line.split(" ")[:2] for line in changed[1:]] == [["put", f"{UNITS}/elforge-cache-build.service"]]
 
 
@@ -152,6 +153,8 @@ def test_a_timer_in_memory_has_a_limit_below_the_tmpfs():
     files = planned(Answers(9, groups=USERS), **OPTIONS).files
     service = files[f"{UNITS}/elforge-cache-build.service"]
     assert f"ExecStart=/bin/sh {PROGRAM} go-build /srv/go-build 75%% 172800\n" in service
+    assert "\nConditionPathIsMountPoint=/srv/go-build\n" in service, "not what the disk beneath has"
+    assert "Condition" not in files[f"{UNITS}/elforge-cache-modules.service"]
     assert f"{UNITS}/elforge-cache-npm.timer" not in files
 
 

@@ -20,6 +20,13 @@ pytestmark = pytest.mark.skipif(
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>{0}/done
 """
+# Stopping takes until the process has gone.
+STOPPING = """#!/bin/sh
+if [ "$*" = "stop elforge-cache-go.service" ]; then
+    kill "$(cat {0}/pid)"
+    while [ "$(ps -o stat= -p "$(cat {0}/pid)" | cut -c 1)" = S ]; do sleep 0.1; done
+fi
+"""
 # Killed in the middle, with the shell that runs it.
 KILLING = """#!/bin/sh
 for each in "$@"; do
@@ -140,6 +147,15 @@ def test_one_that_is_in_use_is_refused_and_stays_as_it_is(disk, holder, message)
     assert (disk.folder / "seen").read_text() == "new\nstill\n", "it can be written to"
     assert (disk.folder / "ls").read_text() == "go\n"
     assert (disk.there, disk.unit.exists()) == ({"go/file": "old"}, True)
+
+
+def test_who_cuts_it_back_is_stopped(disk):
+    """Its shell has the cache as its directory."""
+    (disk.folder / "bin/systemctl").write_text(STOPPING.format(disk.folder))
+    before = f"{MOUNT}; (cd srv/go && exec sleep 60) & echo $! >pid; sleep 0.2"
+    again = 'sh untmpfs srv-go.mount "$PWD/srv/go" elforge-cache-go.service; code=$?'
+    done = disk.run(before, after=again)
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
 
 
 def test_killed_before_the_unmount_it_is_refused_while_it_is_in_use(disk):

@@ -1,6 +1,7 @@
-# untmpfs UNIT PATH: the tmpfs of UNIT goes, and what is in it is at PATH on the disk beneath. What that disk had there before
-# is beside it then, as PATH.before.
+# untmpfs UNIT PATH [SERVICE...]: the tmpfs of UNIT goes, and what is in it is at PATH on the disk beneath. What that disk had
+# there before is beside it then, as PATH.before. Each SERVICE is at work in it now and then, and may be stopped.
 # uses: tmpfs_copy
+shift 2
 file=/etc/systemd/system/$unit
 trap 'explain_refusal "$path"' EXIT
 trusted "$dir"
@@ -25,6 +26,8 @@ restored() {
 if mounted; then
     outlived
     trap restored EXIT
+    # It begins again when its timer says so.
+    [ $# = 0 ] || systemctl stop "$@" || :
     if ! [ -e "$whole" ]; then
         mount -o remount,ro "$path" 2>/dev/null || die "$path is being written to by $(users); nothing was changed"
         rm -rf "$new"
