@@ -26,8 +26,9 @@ from pure.sizes import UNITS, Size, Span, in_bytes, in_seconds
 from pure.tmpfs import Tmpfs
 from pure.unit import Directive, command, rendered
 
-# The standard library and its dependencies are more than 500 MB, a build of some size several times that.
-_LEAST = {"go-build": 2 * UNITS["G"], "go-modules": 0, "plain": 0}
+# The standard library and its dependencies are more than 500 MB, a build of some size several times that; a
+# toolchain that go itself switches to is a module of some 300 MB.
+_LEAST = {"go-build": 2 * UNITS["G"], "go-modules": UNITS["G"], "plain": 0}
 # What is in a cache goes by its age: none is where others keep what they need.
 _TAKEN = ("/usr", "/var/log", "/var/lib/rpm", "/var/lib/elforge", "/var/lib/containerd", DATA_ROOT)
 # What is cut back to this never fills up between two looks, unless a single build does it.
@@ -192,7 +193,7 @@ def _misfits(each: Cache) -> Iterator[str]:
         yield "tmpfs.cap: is for a share of the memory, and tmpfs.size is a size"
     most = in_bytes(each.tmpfs.cap) if each.tmpfs.cap else fixed
     if most and most < _LEAST[each.kind]:
-        yield f"tmpfs: is less than {_LEAST[each.kind] // UNITS['G']}G, which a Go build needs at least"
+        yield f"tmpfs: is less than {_LEAST[each.kind] // UNITS['G']}G, which {each.kind} needs at least"
     if most and each.max_size and in_bytes(each.max_size) >= most:
         yield f"max_size: {each.max_size} is not less than tmpfs, which would be full before anything goes"
 
@@ -200,6 +201,11 @@ def _misfits(each: Cache) -> Iterator[str]:
 def _other_than_goenv(name: str, each: Cache, goenv: GoenvOptions) -> Iterator[str]:
     option = f"caches_places.{name}"
     said = {kind: getattr(goenv, field) for kind, field in _GOENV.items()}
+    for field in (*_GOENV.values(), "tmpdir"):
+        path = getattr(goenv, field)
+        if path and overlap(path, each.path) and (path != each.path or field == "tmpdir"):
+            yield f"{option}.path: {each.path} and {path} (goenv_{field}) are one in the other"
+            return
     for kind, path in said.items():
         if path == each.path and (each.kind, each.owner, each.mode) != (kind, goenv.builder, _GOENV_MODE):
             yield (

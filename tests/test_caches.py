@@ -212,11 +212,15 @@ def test_what_is_right():
         ),
         (
             place(kind="go-build", tmpfs={"size": "512M"}),
-            "places.go.tmpfs: is less than 2G, which a Go build needs at least",
+            "places.go.tmpfs: is less than 2G, which go-build needs at least",
         ),
         (
             place(kind="go-build", tmpfs={"size": "50%", "cap": "1G"}),
-            "places.go.tmpfs: is less than 2G, which a Go build needs at least",
+            "places.go.tmpfs: is less than 2G, which go-build needs at least",
+        ),
+        (
+            place(kind="go-modules", tmpfs={"size": "512M"}),
+            "places.go.tmpfs: is less than 1G, which go-modules needs at least",
         ),
         (
             place(tmpfs={"size": "1G"}, max_size="1024M"),
@@ -274,6 +278,19 @@ def test_goenv_and_caches_say_the_same():
     assert among(place(kind="go-build", path="/srv/other"), GOENV) == [
         "places.go.path: go does not use it: goenv_cache of ci (goenv_builder) is /srv/go"
     ]
+
+
+@pytest.mark.parametrize(
+    ("goenv", "path"),
+    [
+        ({"cache": "/srv/go/build", "builder": "ci"}, "/srv/go/build (goenv_cache)"),
+        ({"modcache": "/srv/go/sub", "builder": "ci"}, "/srv/go/sub (goenv_modcache)"),
+        ({"tmpdir": "/srv/go"}, "/srv/go (goenv_tmpdir)"),
+    ],
+)
+def test_nothing_of_goenvs_is_within_a_cache(goenv, path):
+    """A directory of root's that all may write in is no cache, and root makes no directory in a user's."""
+    assert among(place(), goenv) == [f"places.go.path: /srv/go and {path} are one in the other"]
 
 
 def test_a_directory_is_made_once():
