@@ -18,15 +18,19 @@ from facts.release import Machine
 from operations import caches as cached
 from operations import files
 from operations.caches import PROGRAM
+from operations.docker import DATA_ROOT
 from pure.accounts import NAME
 from pure.daemon_options import PERCENT, HostPath, Slug, grammar, space
-from pure.places import foreign
+from pure.places import foreign, overlap
 from pure.sizes import UNITS, Size, Span, in_bytes, in_seconds
 from pure.tmpfs import Tmpfs
 from pure.unit import Directive, command, rendered
 
-# The standard library and its dependencies are more than 500 MB, a build of some size several times that.
-_LEAST = {"go-build": 2 * UNITS["G"], "go-modules": 0, "plain": 0}
+# The standard library and its dependencies are more than 500 MB, a build of some size several times that; a
+# toolchain that go itself switches to is a module of some 300 MB.
+_LEAST = {"go-build": 2 * UNITS["G"], "go-modules": UNITS["G"], "plain": 0}
+# What is in a cache goes by its age: none is where others keep what they need.
+_TAKEN = ("/usr", "/var/log", "/var/lib/rpm", "/var/lib/elforge", "/var/lib/containerd", DATA_ROOT)
 # What is cut back to this never fills up between two looks, unless a single build does it.
 _SHARE = "75%"
 # What goenv says of a cache that is its own.
@@ -142,7 +146,7 @@ class CachesOptions(Options):
             for line in (*_misplaced(each), *_misfits(each)):
                 yield f"caches_places.{name}.{line}"
         for (name, one), (other, two) in combinations(self.places.items(), 2):
-            if f"{one.path}/".startswith(f"{two.path}/") or f"{two.path}/".startswith(f"{one.path}/"):
+            if overlap(one.path, two.path):
                 yield f"caches_places.{other}.path: {two.path} and {one.path} ({name}) are one in the other"
         if self.buildkit and not (self.buildkit.max_size or self.buildkit.max_age):
             yield "caches_buildkit: has neither max_size nor max_age"
@@ -153,6 +157,13 @@ class CachesOptions(Options):
         if isinstance(goenv, GoenvOptions):
             for name, each in self.places.items():
                 yield from _other_than_goenv(name, each, goenv)
+        for name, each in self.places.items():
+            if (
+                isinstance(docker, DockerOptions)
+                and docker.data_root
+                and overlap(each.path, docker.data_root)
+            ):
+                yield f"caches_places.{name}.path: {each.path} overlaps docker_data_root, {docker.data_root}"
         if self.buildkit:
             yield from _other_than_docker(self.buildkit, docker)
 
@@ -166,6 +177,8 @@ class CachesOptions(Options):
 def _misplaced(each: Cache) -> Iterator[str]:
     if wrong := foreign(each.path):
         yield f"path: {each.path} {wrong}; try /srv/{each.owner}/{each.kind}"
+    elif taken := next((taken for taken in _TAKEN if overlap(each.path, taken)), None):
+        yield f"path: {each.path} overlaps {taken}, which is no cache; try /srv/{each.owner}/{each.kind}"
 
 
 def _misfits(each: Cache) -> Iterator[str]:
@@ -180,7 +193,7 @@ def _misfits(each: Cache) -> Iterator[str]:
         yield "tmpfs.cap: is for a share of the memory, and tmpfs.size is a size"
     most = in_bytes(each.tmpfs.cap) if each.tmpfs.cap else fixed
     if most and most < _LEAST[each.kind]:
-        yield f"tmpfs: is less than {_LEAST[each.kind] // UNITS['G']}G, which a Go build needs at least"
+        yield f"tmpfs: is less than {_LEAST[each.kind] // UNITS['G']}G, which {each.kind} needs at least"
     if most and each.max_size and in_bytes(each.max_size) >= most:
         yield f"max_size: {each.max_size} is not less than tmpfs, which would be full before anything goes"
 
@@ -188,6 +201,11 @@ def _misfits(each: Cache) -> Iterator[str]:
 def _other_than_goenv(name: str, each: Cache, goenv: GoenvOptions) -> Iterator[str]:
     option = f"caches_places.{name}"
     said = {kind: getattr(goenv, field) for kind, field in _GOENV.items()}
+    for field in (*_GOENV.values(), "tmpdir"):
+        path = getattr(goenv, field)
+        if path and overlap(path, each.path) and (path != each.path or field == "tmpdir"):
+            yield f"{option}.path: {each.path} and {path} (goenv_{field}) are one in the other"
+            return
     for kind, path in said.items():
         if path == each.path and (each.kind, each.owner, each.mode) != (kind, goenv.builder, _GOENV_MODE):
             yield (
@@ -233,7 +251,12 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
     for name in host.loop(options.places):
         each = options.places[name]
         files.directory(
-            name=f"Make the cache {name}", path=each.path, user=each.owner, group=None, mode=each.mode
+            name=f"Make the cache {name}",
+            path=each.path,
+            user=each.owner,
+            group=None,
+            mode=each.mode,
+            take_over=False,
         )
     if wanted:
         cached.mounted(name="Mount caches in memory", wanted=wanted, systemd=machine.systemd)
@@ -253,7 +276,11 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
 def _timers(options: CachesOptions) -> dict[str, list[Directive]]:
     """Return by name of a timer what it starts."""
     found = {
-        f"elforge-cache-{name}": _service(name, each.owner, each.kind, each.path, _limit(each), each.max_age)
+        f"elforge-cache-{name}": [
+            *_service(name, each.owner, each.kind, each.path, _limit(each), each.max_age),
+            # What is on the disk beneath is not to be cut back.
+            *([Directive("Unit", "ConditionPathIsMountPoint", each.path)] if each.tmpfs else []),
+        ]
         for name, each in options.places.items()
         if each.limited
     }

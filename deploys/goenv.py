@@ -20,7 +20,7 @@ from operations import archive, files, netrc
 from pure import secrets
 from pure.accounts import NAME
 from pure.daemon_options import HOSTNAME, HostPath, Unique, grammar
-from pure.places import foreign
+from pure.places import foreign, overlap
 
 # The go.env of every toolchain that elforge installs is a link to this file.
 GO_ENV = "/etc/elforge/go.env"
@@ -305,7 +305,7 @@ def _locations(options: GoenvOptions) -> Iterator[str]:
             )
     for name, path in given.items():
         for other, place in given.items():
-            if name < other and f"{path}/".startswith(f"{place}/") | f"{place}/".startswith(f"{path}/"):
+            if name < other and overlap(path, place):
                 yield f"goenv_{name}: {path} and goenv_{other} {place} are one inside of the other"
     if options.builder and not options.cache and not options.modcache:
         yield "goenv_builder: has no effect without goenv_cache or goenv_modcache"

@@ -13,6 +13,10 @@ from facts.frame import framed, paired, shown, text, unframed
 
 UNITS = "/etc/systemd/system"
 HEAD = "# Written by elforge from caches_ options"
+# As systemd tells (fstype_is_network in its mountpoint-util.c): such a mount comes after local-fs.target.
+_NETWORK = (
+    r" (fuse\.)?(afs|ceph|cifs|smb3|smbfs|sshfs|nfs4?|gfs2?|glusterfs|ocfs2|lustre|davfs) |[ ,]_netdev(,|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,13 @@ class Place:
     size: int  # of that file system, bytes
     used: int
     empty: bool
-    free: int  # bytes on the disk that holds the directory above it
-    label: str  # that the SELinux policy has for it, "" where SELinux is off
+    disk: int  # device number of the one that holds the directory above it
+    total: int  # bytes of that disk
+    free: int  # of those, as they are without half a copy that a killed run has left
+    network: bool  # whether that disk is there only after the network is
+    writable: bool  # what is mounted there
+    copy: str  # of its tmpfs, that a killed run has left on that disk: "", "part" or "whole"
+    label: str  # that the SELinux policy has for it, "" where it has none or SELinux is off
 
 
 @dataclass(frozen=True)
@@ -53,11 +62,18 @@ class Caches(FactBase[CacheHost]):
             'path=$1; user=$(id -u -- "$2" 2>/dev/null || echo -); '
             'group=$(id -g -- "$2" 2>/dev/null || echo -); shift 2; '
             'if mountpoint -q "$path"; then mount=$(stat -f -c "%T %b %f %S" "$path"); '
-            'else mount="- 0 0 0"; fi; '
+            'else mount="- 0 0 0"; fi; access=rw; '
+            'if findmnt -n -o OPTIONS "$path" | grep -q -w ro; then access=ro; fi; '
+            "near=${path%/*}/.${path##*/}.elforge; copy=-; part=0; "
+            'if test -e "$near-new"; then copy=part; part=$(du -skx "$near-new" | cut -f 1); fi; '
+            'if test -e "$near-whole"; then copy=whole; fi; '
             'if test -n "$(ls -A "$path" 2>/dev/null)"; then content=full; else content=empty; fi; '
             'above=$(dirname -- "$path"); until test -d "$above"; do above=$(dirname -- "$above"); done; '
             'label=-; if selinuxenabled 2>/dev/null; then label=$(matchpathcon -n "$path"); fi; '
-            'echo $user $group $mount $content $(stat -f -c "%a %S" "$above") $label; done'
+            'disk=local; if findmnt -n -o TARGET,FSTYPE,OPTIONS -T "$above" | awk \'$1 != "/"\' | '
+            f"grep -q -E '{_NETWORK}'; then disk=network; fi; "
+            'disk="$disk $(stat -c %d "$above") $(stat -f -c "%b %a %S" "$above") $part"; '
+            "echo $user $group $mount $content $disk $access $copy $label; done"
         )
 
     def process(self, output: list[str]) -> CacheHost:
@@ -73,7 +89,8 @@ class Caches(FactBase[CacheHost]):
 
 
 def _place(line: str) -> Place:
-    user, group, kind, total, free, block, content, left, size, label = line.split(" ")
+    user, group, kind, total, free, block, content, where, *disk, access, copy, label = line.split(" ")
+    device, whole, left, size, part = map(int, disk)
     return Place(
         user=None if user == "-" else int(user),
         group=None if group == "-" else int(group),
@@ -81,8 +98,14 @@ def _place(line: str) -> Place:
         size=int(total) * int(block),
         used=(int(total) - int(free)) * int(block),
         empty={"empty": True, "full": False}[content],
-        free=int(left) * int(size),
-        label="" if label == "-" else label,
+        disk=device,
+        total=whole * size,
+        free=left * size + part * 1024,
+        network={"local": False, "network": True}[where],
+        writable={"rw": True, "ro": False}[access],
+        copy={"-": "", "part": "part", "whole": "whole"}[copy],
+        # The policy may have none for a path, such as /mnt/ssd/build: <<none>>.
+        label=label if label.count(":") >= 3 else "",
     )
 
 

@@ -40,7 +40,7 @@ def undeclared(units: Collection[str]) -> Commands:
     _have_room(mounts)
     # First what may be refused since it is in use; what starts a unit goes before that one.
     for name, path in mounts.items():
-        yield script("untmpfs", name, path, seconds=3600)
+        yield script("untmpfs", name, path, *_at_work(found, path), seconds=3600)
     for name in sorted(gone.keys() - mounts.keys(), key=lambda each: each.endswith(".service")):
         yield script("service", name, *(["disable"] if name.endswith(".timer") else []), "stop")
         yield from files.absent._inner(path=f"{UNITS}/{name}", after=_forget(name))
@@ -113,7 +113,7 @@ def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
     path, there = f"{UNITS}/{each.unit}", place.type == "tmpfs"
     if why := _in_the_way(each, place, path, size):
         refuse(why)
-    if not there and not place.empty:
+    if not there and (not place.empty or place.copy == "whole"):
         warn(
             f"caches_places.{each.name}: what is in {each.path} stays there, out of sight beneath the tmpfs, "
             "until the tmpfs goes"
@@ -122,7 +122,8 @@ def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
     remount = f"mount -o remount,strictatime,size={size} {each.path}" if there else ""
     yield from files.put._inner(path=path, content=text, validate=remount)
     found: Unit = host.get_fact(UnitState, unit=each.unit) or unreadable(f"the state of {each.unit}")
-    if not there or place.size != size or found.stale or found.enabled != "enabled":
+    halfway = not place.writable or place.copy
+    if not there or halfway or place.size != size or found.stale or found.enabled != "enabled":
         yield script("tmpfs", each.unit, each.path, str(size))
 
 
@@ -133,6 +134,11 @@ def _in_the_way(each: Tmpfs, place: Place, unit_file: str, size: int) -> str:
         return f"{unit_file} is not elforge's: move it away if it may go"
     if place.type and (place.type != "tmpfs" or ours is None):
         return f"{each.path} has a file system ({place.type}) mounted that is not elforge's: unmount it first"
+    if place.network:
+        return (
+            f"caches_places.{each.name}.path: {each.path} is on a disk that needs the network, and a "
+            "tmpfs is mounted before that is there: choose a path on a local disk"
+        )
     if place.type and size < place.used:
         used = -(-place.used // 2**20)
         return f"caches_places.{each.name}.tmpfs: {size // 2**20}M is less than what is in it, {used}M"
@@ -144,17 +150,30 @@ def _forget(name: str) -> str:
     return f"systemctl daemon-reload; systemctl reset-failed {name} 2>/dev/null || :"
 
 
+def _at_work(units: dict[str, str], path: str) -> list[str]:
+    """Return the service that cuts a cache back: while it does, the cache cannot be unmounted."""
+    return [name for name, text in units.items() if name.endswith(".service") and f" {path} " in text]
+
+
 def _have_room(mounts: dict[str, str]) -> None:
     """Refuse where what is in a tmpfs does not fit on the disk beneath it."""
     if not mounts:
         return
-    found = _places(list(mounts.values()), ["root"] * len(mounts))
-    for path, place in found.places.items():
-        if place.type == "tmpfs" and place.used > place.free:
+    places = _places(list(mounts.values()), ["root"] * len(mounts)).places
+    coming = {
+        path: place for path, place in places.items() if place.type == "tmpfs" and place.copy != "whole"
+    }
+    for path, place in coming.items():
+        used = sum(each.used for each in coming.values() if each.disk == place.disk)
+        if used + memory.reserve(place.total) > place.free:
             refuse(
-                f"{path} would be on disk, where {place.free // 2**20}M are free for the "
-                f"{place.used // 2**20}M in its tmpfs: make room, or empty it"
+                f"{path} would be on disk, where {_mib(place.free)} are free for the {_mib(used)} in tmpfs "
+                f"and {_mib(memory.reserve(place.total))} that stay free: make room, or empty it"
             )
+
+
+def _mib(size: int) -> str:
+    return f"{size // 2**20}M"
 
 
 def _places(paths: list[str], owners: list[str]) -> CacheHost:

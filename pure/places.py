@@ -17,3 +17,15 @@ def foreign(path: str) -> str:
     """
     bad = _FOREIGN.match(path) or path.count("/") < 2
     return "is the system's, a user's or gone after a boot" if bad else ""
+
+
+def overlap(one: str, other: str) -> bool:
+    """
+    Return whether two directories are the same, or one is in the other.
+
+    + one: absolute and normal path
+    + other: the same
+
+    ``overlap("/srv/ci", "/srv/ci/go")`` returns ``True``.
+    """
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")

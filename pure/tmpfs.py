@@ -12,6 +12,8 @@ from pure.unit import Directive, rendered
 PERCENT = r"[1-9]\d?%"
 # An update of the kernel changes MemTotal by a little: rounded down to this, a share of it mostly stays.
 _STEP = 64 * UNITS["M"]
+# The largest that an EL kernel has (aarch64 of EL7 and EL8).
+_PAGE = 64 * UNITS["K"]
 # Of its memory a host keeps this part to itself, whatever it has in tmpfs.
 _KEPT = 2
 
@@ -62,9 +64,14 @@ def in_memory(each: Tmpfs, memory: int) -> int:
     + memory: bytes that the host has
     """
     if not re.fullmatch(PERCENT, each.size):
-        return in_bytes(each.size)
+        return _in_pages(each.size)
     share = max(_STEP, memory * int(each.size[:-1]) // 100 // _STEP * _STEP)
-    return min(share, in_bytes(each.cap)) if each.cap else share
+    return min(share, _in_pages(each.cap)) if each.cap else share
+
+
+def _in_pages(size: str) -> int:
+    """The kernel rounds up what is no multiple of a page, and then has more than was declared."""
+    return -(-in_bytes(size) // _PAGE) * _PAGE
 
 
 def problems(wanted: Iterable[Tmpfs], memory: int) -> list[str]:
@@ -94,6 +101,17 @@ def problems(wanted: Iterable[Tmpfs], memory: int) -> list[str]:
             f"memory, {_mib(memory)}"
         )
     return lines
+
+
+def reserve(disk: int) -> int:
+    """
+    Return the bytes of a disk that stay free when what is in memory is copied to it: XFS has none for root.
+
+    + disk: bytes of it
+
+    ``operations/sh/untmpfs.sh`` keeps the same. It is for directories, too, which cost nothing in memory.
+    """
+    return max(UNITS["G"], disk // 20)
 
 
 def text(each: Tmpfs, size: int, owner: tuple[int, int], label: str, systemd: int) -> str:

@@ -41,7 +41,7 @@ ListenStream WantedBy Type WatchdogSec ExecStart User Group WorkingDirectory
 EnvironmentFile Restart RestartSec TimeoutStartSec TimeoutStopSec LimitNOFILE CPUQuota TasksMax
 UMask NoNewPrivileges PrivateTmp PrivateDevices ProtectSystem ProtectHome CapabilityBoundingSet
 AmbientCapabilities RestrictAddressFamilies SystemCallArchitectures
-OnCalendar Nice IOSchedulingClass What Where Options
+OnCalendar Nice IOSchedulingClass What Where Options ConditionPathIsMountPoint
 """
 _JOURNALD = """
 Storage SystemMaxUse SystemKeepFree SystemMaxFileSize RuntimeMaxUse MaxRetentionSec MaxFileSec

@@ -133,7 +133,10 @@ class Answers:
 
     def _places(self, words: str) -> list[str]:
         there = self.places
-        found = [there.get(path, "990 985 - 0 0 0 empty 2621440 4096 -") for path in shlex.split(words)[::2]]
+        found = [
+            there.get(path, "990 985 - 0 0 0 empty local 64768 26214400 2621440 4096 0 rw - -")
+            for path in shlex.split(words)[::2]
+        ]
         return [str(self.memory * 2**20), *found]
 
     def _cache_units(self) -> list[str]:

@@ -39,8 +39,9 @@ OPTIONS: dict[str, Any] = {
     "schedule": "Mon,Thu 03:30",
 }
 MOUNT = r"srv-go\x2dbuild.mount"
+UNTMPFS = rf"untmpfs {MOUNT} /srv/go-build elforge-cache-build.service"
 TIMERS = ["elforge-cache-build", "elforge-cache-modules", "elforge-buildkit"]
-IN_MEMORY = "990 985 tmpfs 786432 700000 4096 full 2621440 4096 -"
+IN_MEMORY = "990 985 tmpfs 786432 700000 4096 full local 64768 26214400 2621440 4096 0 rw - -"
 DIRECTORIES = {
     "/srv/go-build": "ci ci 700",
     "/srv/modules": "ci ci 750",
@@ -104,7 +105,7 @@ def test_converged_host_changes_nothing(major):
 
 def test_all_is_given_back_and_what_is_in_memory_goes_to_disk():
     gone = commands(converged(), state="absent")
-    assert (gone[0], gone[-1]) == (rf"untmpfs {MOUNT} /srv/go-build", f"absent {PROGRAM} no yes ''")
+    assert (gone[0], gone[-1]) == (UNTMPFS, f"absent {PROGRAM} no yes ''")
     assert "service elforge-cache-modules.timer disable stop" in gone
     assert f"absent {UNITS}/elforge-buildkit.service no no 'systemctl daemon-reload; " in " ".join(gone)
     assert not [line for line in gone if "/srv/modules" in line or "/srv/npm" in line]
@@ -130,13 +131,19 @@ def test_one_that_is_declared_no_longer_goes_alone():
 def test_from_memory_to_disk():
     build = {**OPTIONS["places"]["build"], "tmpfs": None}
     changed = commands(converged(), **{**OPTIONS, "places": {**OPTIONS["places"], "build": build}})
-    assert changed[0] == rf"untmpfs {MOUNT} /srv/go-build"
+    assert changed[0] == UNTMPFS
     assert [line.split(" ")[:2] for line in changed[1:]] == [["put", f"{UNITS}/elforge-cache-build.service"]]
 
 
-def test_what_is_beneath_a_tmpfs_is_named(caplog):
-    full = {"/srv/go-build": "990 985 - 0 0 0 full 2621440 4096 -"}
-    planned(Answers(9, groups=USERS, places=full), **OPTIONS)
+@pytest.mark.parametrize(
+    "beneath",
+    [
+        "full local 64768 26214400 2621440 4096 0 rw - -",
+        "empty local 64768 26214400 2621440 4096 0 rw whole -",
+    ],
+)
+def test_what_is_beneath_a_tmpfs_is_named(caplog, beneath):
+    planned(Answers(9, groups=USERS, places={"/srv/go-build": f"990 985 - 0 0 0 {beneath}"}), **OPTIONS)
     assert (
         "caches_places.build: what is in /srv/go-build stays there, out of sight beneath the" in caplog.text
     )
@@ -146,7 +153,16 @@ def test_a_timer_in_memory_has_a_limit_below_the_tmpfs():
     files = planned(Answers(9, groups=USERS), **OPTIONS).files
     service = files[f"{UNITS}/elforge-cache-build.service"]
     assert f"ExecStart=/bin/sh {PROGRAM} go-build /srv/go-build 75%% 172800\n" in service
+    assert "\nConditionPathIsMountPoint=/srv/go-build\n" in service, "not what the disk beneath has"
+    assert "Condition" not in files[f"{UNITS}/elforge-cache-modules.service"]
     assert f"{UNITS}/elforge-cache-npm.timer" not in files
+
+
+def test_what_is_somebody_elses_is_not_taken_over():
+    """Neither a database nor what an owner of before has left: a timer would remove it by its age."""
+    theirs = {**DIRECTORIES, "/srv/npm": "postgres postgres 700"}
+    with pytest.raises(Exception, match="/srv/npm belongs to postgres, not to node: choose another name"):
+        commands(converged(directories=theirs), **OPTIONS)
 
 
 # Options
@@ -171,6 +187,14 @@ def test_what_is_right():
             "places.go.path: /home/ci/x is the system's, a user's or gone after a boot; try /srv/ci/plain",
         ),
         (
+            place(path="/usr/local/bin"),
+            "places.go.path: /usr/local/bin overlaps /usr, which is no cache; try /srv/ci/plain",
+        ),
+        (
+            place(path="/var/lib"),
+            "places.go.path: /var/lib overlaps /var/lib/rpm, which is no cache; try /srv/ci/plain",
+        ),
+        (
             place(mode="777"),
             "places.go.mode: must be a mode that lets nobody else write, such as 700 or 755 (got '777')",
         ),
@@ -188,11 +212,15 @@ def test_what_is_right():
         ),
         (
             place(kind="go-build", tmpfs={"size": "512M"}),
-            "places.go.tmpfs: is less than 2G, which a Go build needs at least",
+            "places.go.tmpfs: is less than 2G, which go-build needs at least",
         ),
         (
             place(kind="go-build", tmpfs={"size": "50%", "cap": "1G"}),
-            "places.go.tmpfs: is less than 2G, which a Go build needs at least",
+            "places.go.tmpfs: is less than 2G, which go-build needs at least",
+        ),
+        (
+            place(kind="go-modules", tmpfs={"size": "512M"}),
+            "places.go.tmpfs: is less than 1G, which go-modules needs at least",
         ),
         (
             place(tmpfs={"size": "1G"}, max_size="1024M"),
@@ -252,6 +280,19 @@ def test_goenv_and_caches_say_the_same():
     ]
 
 
+@pytest.mark.parametrize(
+    ("goenv", "path"),
+    [
+        ({"cache": "/srv/go/build", "builder": "ci"}, "/srv/go/build (goenv_cache)"),
+        ({"modcache": "/srv/go/sub", "builder": "ci"}, "/srv/go/sub (goenv_modcache)"),
+        ({"tmpdir": "/srv/go"}, "/srv/go (goenv_tmpdir)"),
+    ],
+)
+def test_nothing_of_goenvs_is_within_a_cache(goenv, path):
+    """A directory of root's that all may write in is no cache, and root makes no directory in a user's."""
+    assert among(place(), goenv) == [f"places.go.path: /srv/go and {path} are one in the other"]
+
+
 def test_a_directory_is_made_once():
     mine = CachesOptions.model_validate(place(kind="go-build"))
     theirs = GoenvOptions.model_validate({**GOENV, "modcache": "/srv/mod"})
@@ -263,6 +304,13 @@ def test_a_directory_is_made_once():
     machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
     steps = plan(lambda: goenv(added, RELEASES[9], machine), answers).steps
     assert [step.name for step in steps if "| Make" in step.name] == ["Go environment | Make /srv/mod"]
+
+
+def test_a_cache_is_not_in_dockers_data():
+    assert among(place(), docker={}) == among(place(), docker={"data_root": "/srv/docker"}) == []
+    assert among(place(), docker={"data_root": "/srv"}) == [
+        "places.go.path: /srv/go overlaps docker_data_root, /srv"
+    ]
 
 
 LIMITS = {"buildkit": {"max_size": "10G"}}

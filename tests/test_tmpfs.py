@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
 import pytest
 
+from facts.caches import Caches
 from pure.sizes import UNITS
-from pure.tmpfs import Tmpfs, in_memory, mount_unit, problems, text
+from pure.tmpfs import Tmpfs, in_memory, mount_unit, problems, reserve, text
 
 GIB = UNITS["G"]
 
@@ -48,6 +50,8 @@ def test_it_is_the_name_that_systemd_gives_it(path):
         (tmpfs("25%", cap="3G"), 16 * GIB, 3 * GIB),
         (tmpfs("25%", cap="5G"), 16 * GIB, 4 * GIB),
         (tmpfs("1%"), GIB, 64 * 2**20),
+        (tmpfs("5001K"), GIB, 5056 * 2**10),
+        (tmpfs("25%", cap="5001K"), GIB, 5056 * 2**10),
     ],
 )
 def test_its_size_is_given_or_a_share_with_a_cap(each, memory, size):
@@ -107,3 +111,33 @@ def test_the_unit():
     ]
     labelled = text(tmpfs("1G"), GIB, (990, 985), "system_u:object_r:var_t:s0", 252)
     assert "strictatime,rootcontext=system_u:object_r:var_t:s0\n" in labelled
+
+
+def test_a_disk_keeps_a_twentieth_and_a_gigabyte_at_least():
+    assert (reserve(5 * GIB), reserve(100 * GIB)) == (GIB, 5 * GIB)
+
+
+FINDMNT = """#!/bin/sh
+case "$*" in *TARGET*) echo "{}" ;; *) exit 1 ;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "network"),
+    [
+        ("/srv nfs4   rw,relatime,vers=4.2", True),
+        ("/srv xfs    rw,seclabel,_netdev", True),
+        ("/srv fuse.sshfs rw", True),
+        ("/srv xfs    rw,seclabel,relatime", False),
+        ("/    nfs4   rw,relatime", False),
+    ],
+)
+def test_a_disk_that_needs_the_network_is_known(tmp_path, line, network):
+    """That of the host itself is there before all others."""
+    (tmp_path / "findmnt").write_text(FINDMNT.format(line))
+    (tmp_path / "findmnt").chmod(0o755)
+    fact = Caches()
+    shell = fact.command([str(tmp_path / "go")], ["root"])
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", shell], env=environment, capture_output=True, text=True, check=True)
+    assert fact.process(done.stdout.splitlines()).places[str(tmp_path / "go")].network is network

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from facts.caches import Caches
 from operations import script
 from tests.shell import PLACES
 
@@ -18,6 +19,20 @@ pytestmark = pytest.mark.skipif(
 )
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>{0}/done
+"""
+# Stopping takes until the process has gone.
+STOPPING = """#!/bin/sh
+if [ "$*" = "stop elforge-cache-go.service" ]; then
+    kill "$(cat {0}/pid)"
+    while [ "$(ps -o stat= -p "$(cat {0}/pid)" | cut -c 1)" = S ]; do sleep 0.1; done
+fi
+"""
+# Killed in the middle, with the shell that runs it.
+KILLING = """#!/bin/sh
+for each in "$@"; do
+    if [ -e "$each/file" ]; then /bin/rm "$each/file"; kill -9 $PPID; exit; fi
+done
+exec /bin/rm "$@"
 """
 # Written before the host booted, and since.
 MOUNT = "mount -t tmpfs -o size=16m,mode=700 none srv/go; echo new >srv/go/file; echo b >'srv/go/a b'"
@@ -35,16 +50,18 @@ class Disk:
         (folder / "bin/systemctl").write_text(SYSTEMCTL.format(folder))
         (folder / "bin/systemctl").chmod(0o755)
         self.unit.write_text("[Mount]\n")
-        text = script._text("untmpfs")
         places = {
             **{old: new.format(folder) for old, new in PLACES.items()},
             "file=/etc/systemd/system/$unit": f"file={self.unit}",
             "PATH=/usr/sbin": f"PATH={folder}/bin:/usr/sbin",
         }
-        for old, new in places.items():
-            assert old in text
-            text = text.replace(old, new)
-        (folder / "untmpfs").write_text(text)
+        for name in ("untmpfs", "tmpfs"):
+            text = script._text(name)
+            for old, new in places.items():
+                assert old in text or old.startswith("file=")
+                text = text.replace(old, new)
+            (folder / name).write_text(text)
+        assert str(self.unit) in (folder / "untmpfs").read_text()
 
     def run(self, before: str = MOUNT, after: str = "", change: str = "") -> subprocess.CompletedProcess[str]:
         """Run it between two pieces of shell; ``change`` takes the place of its umount."""
@@ -132,6 +149,15 @@ def test_one_that_is_in_use_is_refused_and_stays_as_it_is(disk, holder, message)
     assert (disk.there, disk.unit.exists()) == ({"go/file": "old"}, True)
 
 
+def test_who_cuts_it_back_is_stopped(disk):
+    """Its shell has the cache as its directory."""
+    (disk.folder / "bin/systemctl").write_text(STOPPING.format(disk.folder))
+    before = f"{MOUNT}; (cd srv/go && exec sleep 60) & echo $! >pid; sleep 0.2"
+    again = 'sh untmpfs srv-go.mount "$PWD/srv/go" elforge-cache-go.service; code=$?'
+    done = disk.run(before, after=again)
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+
+
 def test_killed_before_the_unmount_it_is_refused_while_it_is_in_use(disk):
     again = (
         'exec 5<srv/go/file; sh untmpfs srv-go.mount "$PWD/srv/go"; code=$?; echo x >srv/go/x; ls -A srv >ls'
@@ -142,8 +168,10 @@ def test_killed_before_the_unmount_it_is_refused_while_it_is_in_use(disk):
     assert "cannot create" not in done.stderr
 
 
-def test_what_does_not_fit_is_refused(disk):
-    small = "mount -t tmpfs -o size=1m none srv; mkdir srv/go"
+@pytest.mark.parametrize("size", ["1m", "1025m"])
+def test_what_does_not_fit_is_refused(disk, size):
+    """A disk is not filled to its last block: a gigabyte stays free at least."""
+    small = f"mount -t tmpfs -o size={size} none srv; mkdir srv/go"
     fill = "head -c 2000000 /dev/zero >srv/go/big"
     done = disk.run(
         f"{small}; {MOUNT}; {fill}", after="ls -A srv >ls; stat -c %s srv/go/big >>ls; touch srv/go/x"
@@ -159,6 +187,24 @@ def test_killed_around_the_unmount_it_goes_on(disk, moment):
     done = disk.run(change=moment, after=f"ls -A srv >ls; {again}; code=$?")
     assert (done.returncode, disk.there) == (0, DONE), done.stderr
     assert ".go.elforge-whole" in (disk.folder / "ls").read_text(), "it was killed in between"
+
+
+@pytest.mark.parametrize("moment", ['umount "$path"; false', 'umount "$path"; kill -TERM $$'])
+def test_once_it_is_unmounted_the_copy_is_never_removed(disk, moment):
+    """umount may have unmounted and fail to say so in /run; a bound or a hung up line end a shell at once."""
+    done = disk.run(change=f"{{ {moment}; }}")
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+
+
+def test_killed_while_it_removes_what_it_has_copied_it_copies_anew(disk):
+    """Half a copy does not pass for all of it."""
+    killing = disk.folder / "bin/rm"
+    killing.write_text(KILLING)
+    killing.chmod(0o755)
+    again = 'ls -A srv >ls; /bin/rm bin/rm; exec 5<&-; sh untmpfs srv-go.mount "$PWD/srv/go"; code=$?'
+    done = disk.run(f"{MOUNT}; exec 5<srv/go/file", after=again)
+    assert ".elforge" in (disk.folder / "ls").read_text(), "it was killed in between"
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
 
 
 @pytest.mark.parametrize("since", ["true", f"umount srv/go; {MOUNT}"])
@@ -187,6 +233,33 @@ def test_what_a_boot_has_mounted_anew_is_no_loss(disk):
         "go.before/a b": "b",
         "go.before1/file": "old",
     }
+
+
+# Killed, and then it is to be in memory again.
+DECLARED = 'sh tmpfs srv-go.mount "$PWD/srv/go" 8388608; code=$?; ls -A srv >ls'
+
+
+def test_killed_before_the_unmount_it_can_be_written_to_when_it_is_declared_again(disk):
+    (disk.folder / "ask").write_text(Caches().command([str(disk.go)], ["root"]))
+    left = "findmnt -n -o SIZE srv/go | tr -d ' ' >>ls; echo more >>srv/go/file; cat srv/go/file >>ls"
+    done = disk.run(change="kill -9 $$", after=f"sh ask >asked; {DECLARED}; {left}; sh ask >>asked")
+    assert (done.returncode, disk.there) == (0, {"go/file": "old"}), done.stderr
+    assert (disk.folder / "ls").read_text().split() == ["go", "8M", "new", "more"]
+    asked = (disk.folder / "asked").read_text().splitlines()
+    assert [line.split()[-3:-1] for line in asked if " tmpfs " in line] == [["ro", "whole"], ["rw", "-"]]
+
+
+def test_killed_after_the_unmount_what_was_in_it_is_beneath_when_it_is_declared_again(disk):
+    done = disk.run(change='umount "$path"; kill -9 $$', after=DECLARED)
+    assert (done.returncode, disk.there) == (0, DONE), done.stderr
+    assert "start srv-go.mount" in (disk.folder / "done").read_text()
+
+
+def test_killed_after_the_unmount_what_was_in_it_outlives_a_boot(disk):
+    done = disk.run(change='umount "$path"; kill -9 $$', after=f"{MOUNT}; {DECLARED}")
+    assert done.returncode == 0, done.stderr
+    assert disk.there == {"go/file": "old", "go.before/file": "new", "go.before/a b": "b"}
+    assert "what was in its tmpfs before the host booted is now" in done.stderr
 
 
 def test_what_nobody_has_mounted_leaves_the_disk_alone(disk):
