@@ -19,8 +19,9 @@ from operations import caches as cached
 from operations import files
 from operations.caches import PROGRAM
 from operations.docker import DATA_ROOT
+from operations.script import program
 from pure.accounts import NAME
-from pure.daemon_options import PERCENT, HostPath, Slug, grammar, space
+from pure.daemon_options import HostPath, Slug, grammar, space
 from pure.places import foreign, overlap
 from pure.sizes import UNITS, Size, Span, in_bytes, in_seconds
 from pure.tmpfs import Tmpfs
@@ -139,8 +140,7 @@ class CachesOptions(Options):
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
         if self.state == "absent":
-            for field in sorted(self.model_fields_set - {"state"}):
-                yield f"caches_state: 'absent' goes with no other option, not with caches_{field}"
+            yield from self.besides_absent()
             return
         for name, each in self.places.items():
             for line in (*_misplaced(each), *_misfits(each)):
@@ -188,7 +188,7 @@ def _misfits(each: Cache) -> Iterator[str]:
         yield f"max_age: {each.max_age}: go itself removes what it has not used for 5d"
     if each.tmpfs is None:
         return
-    fixed = None if PERCENT.fullmatch(each.tmpfs.size) else in_bytes(each.tmpfs.size)
+    fixed = None if each.tmpfs.size.endswith("%") else in_bytes(each.tmpfs.size)
     if each.tmpfs.cap and fixed:
         yield "tmpfs.cap: is for a share of the memory, and tmpfs.size is a size"
     most = in_bytes(each.tmpfs.cap) if each.tmpfs.cap else fixed
@@ -227,12 +227,12 @@ def _other_than_docker(limits: Limits, docker: Options | None) -> Iterator[str]:
     if not limits.max_size:
         return
     most, least = docker.builder_max_used_space, docker.builder_reserved_space
-    if docker.builder_gc and not PERCENT.fullmatch(most) and in_bytes(limits.max_size) >= space(most, 0):
+    if docker.builder_gc and not most.endswith("%") and in_bytes(limits.max_size) >= space(most, 0):
         yield (
             f"caches_buildkit.max_size: {limits.max_size} has no effect: the engine itself keeps to {most} "
             "(docker_builder_max_used_space)"
         )
-    if least and not PERCENT.fullmatch(least) and in_bytes(limits.max_size) < space(least, 0):
+    if least and not least.endswith("%") and in_bytes(limits.max_size) < space(least, 0):
         yield (
             f"caches_buildkit.max_size: {limits.max_size} is less than the {least} that the engine keeps "
             "(docker_builder_reserved_space)"
@@ -261,7 +261,7 @@ def caches(options: CachesOptions, release: Release, machine: Machine) -> None:
     if wanted:
         cached.mounted(name="Mount caches in memory", wanted=wanted, systemd=machine.systemd)
     if timers:
-        files.put(name="Install what cuts caches back", path=PROGRAM, content=cached.program(), mode="755")
+        files.put(name="Install what cuts caches back", path=PROGRAM, content=program("cache"), mode="755")
     else:
         files.absent(name="Remove what cuts caches back", path=PROGRAM, prune=True)
     for stem in host.loop(timers):

@@ -85,8 +85,7 @@ class JournaldOptions(Options):
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
         if self.state == "absent":
-            for field in sorted(self.model_fields_set - {"state"}):
-                yield f"journald_state: 'absent' goes with no other option, not with journald_{field}"
+            yield from self.besides_absent()
             return
         for field in _ON_DISK:
             if getattr(self, field) is not None and self.storage == "volatile":

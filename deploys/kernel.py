@@ -106,8 +106,7 @@ class KernelOptions(Options):
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
         if self.state == "absent":
-            for field in sorted(self.model_fields_set - {"state"}):
-                yield f"kernel_state: 'absent' goes with no other option, not with kernel_{field}"
+            yield from self.besides_absent()
             return
         modules = {*self.modules, *(name for each in self.profiles for name in PROFILES[each].modules)}
         for key in self.sysctl:

@@ -35,6 +35,12 @@ class Options(BaseModel):
         """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
         yield from ()
 
+    def besides_absent(self) -> Iterator[str]:
+        """Yield a sentence for each option that says something of what is to be absent."""
+        for field in sorted(self.model_fields_set - {"state"}):
+            name = self.namespace
+            yield f"{name}state: 'absent' goes with no other option, not with {name}{field}"
+
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
         """
         Yield a sentence, with the option's full name, for what clashes with other options or other hosts.

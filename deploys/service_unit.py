@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from deploys.service_options import INSTANCE, App
+from facts.service import ENVIRONMENTS, ROOT
 from operations.service import Manifest
 from pure.unit import DOLLAR, Directive, command, rendered
 
@@ -58,13 +59,14 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
     + systemd: the version that is there
     """
     service = f"{name}@.service" if app.instances else f"{name}.service"
-    texts = {service: rendered(_service(name, app), systemd)}
+    parts = {service: _service(name, app)}
     if app.listen:
-        texts[f"{name}.socket"] = rendered(_socket(name, app), systemd)
+        parts[f"{name}.socket"] = _socket(name, app)
     if app.watched:
         watcher = service.replace(name, f"{name}-probe", 1)
-        texts[watcher] = rendered(_watcher(name, app, service), systemd)
-        texts[watcher.replace(".service", ".timer")] = rendered(_timer(app, watcher), systemd)
+        parts[watcher] = _watcher(name, app, service)
+        parts[watcher.replace(".service", ".timer")] = _timer(app, watcher)
+    texts = {unit: rendered(each, systemd, "service_apps") for unit, each in parts.items()}
     return Manifest(
         name=name,
         version=app.version,
@@ -112,7 +114,7 @@ def _service(name: str, app: App) -> Iterator[Directive]:
         yield Directive("Unit", "After", f"{name}.socket")
     yield Directive("Unit", "StartLimitIntervalSec", str(app.crash_seconds))
     yield Directive("Unit", "StartLimitBurst", str(app.crash_limit))
-    program = f"/opt/{name}/current/bin/{name}"
+    program = f"{ROOT}/{name}/current/bin/{name}"
     line = command([program, *app.arguments]).replace(INSTANCE, _SPECIFIER)
     for key, value in _process(name, app, line):
         yield Directive("Service", key, value)
@@ -128,7 +130,7 @@ def _process(name: str, app: App, line: str) -> Iterator[tuple[str, str]]:
     yield "User", user
     yield "Group", user
     yield "WorkingDirectory", f"{DATA}/{name}"
-    yield "EnvironmentFile", f"/etc/elforge/service/{name}.env"
+    yield "EnvironmentFile", f"{ENVIRONMENTS}/{name}.env"
     yield "Restart", app.restart
     yield "RestartSec", str(app.restart_seconds)
     yield "TimeoutStartSec", str(app.ready_seconds)
@@ -170,7 +172,7 @@ def _watcher(name: str, app: App, service: str) -> Iterator[Directive]:
     unit = service.replace("@.", f"@{_SPECIFIER}.")
     numbers = [app.probe_failures, app.probe_seconds, app.ready_seconds]
     words = command(
-        ["/bin/sh", f"/etc/elforge/service/{name}.probe", app.probe or "", str(app.probe_timeout)]
+        ["/bin/sh", f"{ENVIRONMENTS}/{name}.probe", app.probe or "", str(app.probe_timeout)]
     ).replace(INSTANCE, _SPECIFIER)
     yield Directive("Unit", "Description", f"Look whether {name} answers, put here by elforge")
     yield Directive("Service", "Type", "oneshot")

@@ -10,8 +10,8 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, paired, shown, text, unframed
+from facts.unit import UNITS
 
-UNITS = "/etc/systemd/system"
 HEAD = "# Written by elforge from caches_ options"
 # As systemd tells (fstype_is_network in its mountpoint-util.c): such a mount comes after local-fs.target.
 _NETWORK = (

@@ -55,6 +55,11 @@ def text(line: str) -> str | None:
     return content.decode(errors="surrogateescape")
 
 
+def fields(line: str) -> dict[str, str]:
+    """Return the lines ``key value`` of the file that ``shown`` printed, none where there is no file."""
+    return dict(each.split(" ", 1) for each in (text(line) or "").splitlines() if " " in each)
+
+
 def paired(asked: list[str], lines: list[str]) -> list[tuple[str, str]]:
     """Return each thing asked for with its line of the answer; raise FactProcessError on a mismatch."""
     if len(lines) != len(asked):

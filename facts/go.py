@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.frame import framed, shown, text, unframed
+from facts.frame import fields, framed, shown, unframed
 
 RECORD = "elforge.record"
 # What a toolchain is told by without reading its 250 MB: names, sizes and times of its programs and of what
@@ -65,7 +65,7 @@ class Toolchains(FactBase[dict[str, Toolchain]]):
 
 
 def _toolchain(name: str, record: str, seal: str, pack: str) -> Toolchain:
-    said = dict(line.split(" ", 1) for line in (text(record) or "").splitlines() if " " in line)
+    said = fields(record)
     if not _NAME.fullmatch(name) or pack not in ("packed", "bare") or len(seal) != 64:
         raise FactProcessError(f"not a toolchain: {name!r} {seal!r} {pack!r}")
     if name.startswith("."):

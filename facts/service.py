@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.frame import framed, shown, text, unframed
+from facts.frame import fields, framed, shown, text, unframed
 
 # /opt/NAME/releases/VERSION/bin/NAME: the policy of SELinux says by itself that it is a program.
 ROOT = "/opt"
@@ -74,7 +74,7 @@ def _release(version: str, record: str, stamp: str, proven: str, place: str) -> 
         raise FactProcessError(f"not a release: {version!r} {stamp!r} {proven!r} {place!r}")
     if version.startswith("."):
         return Release("")
-    said = dict(line.split(" ", 1) for line in (text(record) or "").splitlines() if " " in line)
+    said = fields(record)
     return Release(
         version=version,
         origin=said.get("origin", ""),

@@ -11,6 +11,8 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, paired, shown, text, unframed
 
+# Where units are put that come from no package.
+UNITS = "/etc/systemd/system"
 # Where a unit with such a drop-in keeps a copy of the files that it started with.
 RECORDS = "/run/elforge"
 

@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 
 from pyinfra import host
 
-from facts.caches import HEAD, UNITS, CacheHost, Caches, CacheUnits, Place
+from facts.caches import HEAD, CacheHost, Caches, CacheUnits, Place
 from facts.files import Contents
-from facts.unit import Unit, UnitState
+from facts.unit import UNITS, Unit, UnitState
 from operations import files, unit
-from operations.script import Commands, operation, refuse, script, snippet, unreadable, warn
+from operations.script import Commands, operation, refuse, script, unreadable, warn
 from pure import tmpfs as memory
+from pure.sizes import megabytes
 from pure.tmpfs import Tmpfs
 
 # Units read it with /bin/sh: whether SELinux takes it for a program does not matter.
@@ -100,11 +101,6 @@ def limited(stem: str, service: str, timer: str) -> Commands:
     yield from unit.service._inner(unit=f"{stem}.timer")
 
 
-def program() -> str:
-    """Return the program that a cache's timer runs."""
-    return f"#!/bin/sh\n# Written by elforge.\n{snippet('cache')}"
-
-
 def _mounted(each: Tmpfs, place: Place, ram: int, systemd: int) -> Commands:
     size = memory.in_memory(each, ram)
     if place.user is None or place.group is None:
@@ -167,13 +163,10 @@ def _have_room(mounts: dict[str, str]) -> None:
         used = sum(each.used for each in coming.values() if each.disk == place.disk)
         if used + memory.reserve(place.total) > place.free:
             refuse(
-                f"{path} would be on disk, where {_mib(place.free)} are free for the {_mib(used)} in tmpfs "
-                f"and {_mib(memory.reserve(place.total))} that stay free: make room, or empty it"
+                f"{path} would be on disk, where {megabytes(place.free)} are free for the "
+                f"{megabytes(used)} in tmpfs and {megabytes(memory.reserve(place.total))} that stay free: "
+                "make room, or empty it"
             )
-
-
-def _mib(size: int) -> str:
-    return f"{size // 2**20}M"
 
 
 def _places(paths: list[str], owners: list[str]) -> CacheHost:

@@ -104,6 +104,11 @@ def snippet(name: str, *args: str) -> str:
     return shlex.join(["sh", "-c", text, name, *args]) if args else text
 
 
+def program(name: str) -> str:
+    """Return a script as a program that stays on a host."""
+    return f"#!/bin/sh\n# Written by elforge.\n{snippet(name)}"
+
+
 def sha256(content: str) -> str:
     """Return the lower-case hexadecimal SHA-256 of a text in UTF-8."""
     return hashlib.sha256(_bytes(content)).hexdigest()

@@ -10,23 +10,23 @@ from pathlib import Path as LocalPath
 from pyinfra import host
 
 from facts.service import ENVIRONMENTS, ROOT, Deployed, Release, Releases, Running, Service
+from facts.unit import UNITS
 from operations.carry import Carried
 from operations.script import (
     Commands,
     Script,
     Stdin,
     operation,
+    program,
     refuse,
     script,
     sha256,
-    snippet,
     unreadable,
     warn,
 )
 from pure.secrets import reveal
 from pure.unit import environment
 
-UNITS = "/etc/systemd/system"
 # More than any release takes to come up, and the one before it to come back.
 _LONGEST = 6 * 3600
 _KEY = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=", re.MULTILINE)
@@ -98,7 +98,7 @@ class Manifest:
         state = sha256("\0".join([self.version, lines, *(self.units[_file(unit)] for unit in self.runs)]))
         files = {
             **{f"{UNITS}/{unit}": ("644", text) for unit, text in self.units.items()},
-            **({f"{ENVIRONMENTS}/{self.name}.probe": ("755", _probe())} if self.probe else {}),
+            **({f"{ENVIRONMENTS}/{self.name}.probe": ("755", program("probe"))} if self.probe else {}),
             f"{ENVIRONMENTS}/{self.name}.env": ("600", f"{lines}ELFORGE_STATE={state}\n"),
         }
         fields = [
@@ -294,10 +294,6 @@ def _runs(unit: str, state: Running) -> bool:
 def _file(unit: str) -> str:
     """Return the file of a unit: ``shop@.service`` for ``shop@1.service``."""
     return re.sub(r"@[^.]*\.", "@.", unit)
-
-
-def _probe() -> str:
-    return f"#!/bin/sh\n# Written by elforge.\n{snippet('probe')}"
 
 
 def _secret(name: str, reference: str) -> str:

@@ -23,6 +23,15 @@ def in_bytes(size: str) -> int:
     return int(size[:-1]) * UNITS[size[-1]]
 
 
+def megabytes(size: int) -> str:
+    """
+    Return bytes as people read them, rounded down.
+
+    ``megabytes(2097152)`` returns ``"2M"``.
+    """
+    return f"{size // UNITS['M']}M"
+
+
 def in_seconds(span: str) -> int:
     """
     Return a Span in seconds.

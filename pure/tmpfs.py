@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pure.sizes import UNITS, in_bytes
+from pure.sizes import UNITS, in_bytes, megabytes
 from pure.unit import Directive, rendered
 
-PERCENT = r"[1-9]\d?%"
 # An update of the kernel changes MemTotal by a little: rounded down to this, a share of it mostly stays.
 _STEP = 64 * UNITS["M"]
 # The largest that an EL kernel has (aarch64 of EL7 and EL8).
@@ -63,7 +62,7 @@ def in_memory(each: Tmpfs, memory: int) -> int:
     + each: what is declared
     + memory: bytes that the host has
     """
-    if not re.fullmatch(PERCENT, each.size):
+    if not each.size.endswith("%"):
         return _in_pages(each.size)
     share = max(_STEP, memory * int(each.size[:-1]) // 100 // _STEP * _STEP)
     return min(share, _in_pages(each.cap)) if each.cap else share
@@ -87,18 +86,18 @@ def problems(wanted: Iterable[Tmpfs], memory: int) -> list[str]:
         option = f"caches_places.{each.name}"
         if size < each.least:
             lines.append(
-                f"{option}.tmpfs: {each.size} of this host's {_mib(memory)} is {_mib(size)}, and a build "
-                f"needs {_mib(each.least)} at least: keep this cache on disk here"
+                f"{option}.tmpfs: {each.size} of this host's {megabytes(memory)} is {megabytes(size)}, and "
+                f"a build needs {megabytes(each.least)} at least: keep this cache on disk here"
             )
         if each.max_size and in_bytes(each.max_size) >= size:
             lines.append(
-                f"{option}.max_size: {each.max_size} is not less than its tmpfs, {_mib(size)} here, which "
-                "would be full before anything goes"
+                f"{option}.max_size: {each.max_size} is not less than its tmpfs, {megabytes(size)} here, "
+                "which would be full before anything goes"
             )
     if sum(sizes.values()) > memory // _KEPT:
         lines.append(
-            f"caches_places: tmpfs of {_mib(sum(sizes.values()))} in all are more than half of this host's "
-            f"memory, {_mib(memory)}"
+            f"caches_places: tmpfs of {megabytes(sum(sizes.values()))} in all are more than half of this "
+            f"host's memory, {megabytes(memory)}"
         )
     return lines
 
@@ -138,7 +137,3 @@ def text(each: Tmpfs, size: int, owner: tuple[int, int], label: str, systemd: in
         Directive("Install", "WantedBy", "local-fs.target"),
     ]
     return rendered(lines, systemd, "caches_ options").text
-
-
-def _mib(size: int) -> str:
-    return f"{size // UNITS['M']}M"

@@ -87,7 +87,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 SECTIONS = ("Unit", "Service", "Socket", "Timer", "Mount", "Install", "Journal")
 
 
-def rendered(directives: Iterable[Directive], systemd: int, options: str = "service_apps") -> Text:
+def rendered(directives: Iterable[Directive], systemd: int, options: str) -> Text:
     """
     Return a unit, or a part of systemd's own configuration, for a version of systemd.
 
@@ -95,7 +95,7 @@ def rendered(directives: Iterable[Directive], systemd: int, options: str = "serv
     + systemd: the version that is there
     + options: what it comes from
 
-    ``rendered([Directive("Service", "MemoryMax", "1G")], 219).text`` ends in ``MemoryLimit=1G``.
+    ``rendered([Directive("Service", "MemoryMax", "1G")], 219, "app_").text`` ends in ``MemoryLimit=1G``.
     """
     lines: dict[str, list[str]] = {section: [] for section in SECTIONS}
     dropped = []

@@ -9,10 +9,11 @@ import shlex
 from dataclasses import dataclass, field
 
 from deploys.firewall import NEWEST
-from facts.caches import HEAD, UNITS
+from facts.caches import HEAD
 from facts.frame import BEGIN, END
 from facts.go import Toolchain
 from facts.service import Release
+from facts.unit import UNITS
 from pure.firewall_state import RIVALS
 
 OS_RELEASE = {

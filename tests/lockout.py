@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lab.hosts import Host
 from tests.figures import FIGURES
-from tests.runner import pyinfra
+from tests.runner import pyinfra, root
 
 DEPLOY, BLIND = "tests/firewall/deploy_firewall.py", "tests/firewall/deploy_lockout.py"
 STATE = (
@@ -53,16 +53,9 @@ def ways(interface: str) -> dict[str, Way]:
 WAYS = tuple(ways(""))
 
 
-def root(host: Host, command: str) -> str:
-    """Run a command as root, and return what it printed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def is_refused(host: Host, what: str) -> None:
     """See that a run refuses to go one of the ways, and leaves the host as it was."""
-    way = ways(root(host, INTERFACE).strip())[what]
+    way = ways(root(host, INTERFACE))[what]
     root(host, way.before)
     state = root(host, STATE)
     refused = pyinfra(host.name, deploy=DEPLOY, data=way.data)
@@ -74,7 +67,7 @@ def is_refused(host: Host, what: str) -> None:
 
 def comes_back(host: Host, what: str, *, confirm: int) -> None:
     """Lock elforge out for real, and see that the host is reachable again and as it was."""
-    way = ways(root(host, INTERFACE).strip())[what]
+    way = ways(root(host, INTERFACE))[what]
     root(host, way.before)
     state, started = root(host, STATE), time.monotonic()
     run = pyinfra(host.name, deploy=BLIND, data={**way.data, "firewall_confirm_seconds": confirm})

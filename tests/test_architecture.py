@@ -197,7 +197,7 @@ def test_every_script_is_used():
         node.args[0].value
         for path in modules("deploys", "operations")
         for node in nodes(path, ast.Call)
-        if ast.unparse(node.func) in ("script", "script.script", "snippet")
+        if ast.unparse(node.func) in ("script", "script.script", "snippet", "program")
         and isinstance(node.args[0], ast.Constant)
     }
     parts = {each for path in SCRIPTS for each in re.findall(r"^# uses: (\w+)$", path.read_text(), re.M)}

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from operations.caches import program
+from operations.script import program
 
 HOUR, DAY = 3600, 86400
 
 
 def run(folder: Path, *args: object, env: dict[str, str] | None = None, fails: bool = False) -> str:
     """Let the program look after a cache and return what it said."""
-    text = program()
+    text = program("cache")
     if env:
         text = text.replace("PATH=/usr/sbin", f"PATH={env['PATH']}:/usr/sbin")
     (folder / "program").write_text(text)
@@ -251,7 +251,7 @@ def test_what_a_killed_run_left_goes(tmp_path, modcache):
     "line", ['rm -f "$1.zip"', 'mv -T "$dir', 'rm -f "$1.ziphash"', 'sweep "$dir', 'rm -rf "$1"']
 )
 def test_killed_before_any_step_the_next_look_finds_what_is_left(tmp_path, modcache, line):
-    text = program()
+    text = program("cache")
     (at,) = [each for each in text.splitlines() if line in each]
     (tmp_path / "killed").write_text(text.replace(at, "kill -9 0"))
     subprocess.run(

@@ -11,8 +11,8 @@ from deploys.docker import DockerOptions
 from deploys.goenv import GoenvOptions, goenv
 from deploys.options import problems
 from deploys.release import RELEASES
-from facts.caches import UNITS
 from facts.release import ElRelease
+from facts.unit import UNITS
 from operations.caches import PROGRAM
 from tests.answers import Answers
 from tests.plan import Plan, plan, text

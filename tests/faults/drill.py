@@ -11,7 +11,7 @@ import pytest
 from lab import images, mirror
 from lab.hosts import Host, prepare
 from lab.inventory import docker, mirrors
-from tests.runner import Run, pyinfra
+from tests.runner import Run, pyinfra, root
 from tests.tree import RESTLESS, difference, entry
 
 BARE, CONVERGED, OLD = "bare", "converged", "old"
@@ -78,13 +78,6 @@ def _renew(host: Host) -> None:
     if outdated or BARE not in host.disk().snapshots:
         host.reset()
         host.snapshot(BARE)
-
-
-def root(host: Host, command: str) -> str:
-    """Run shell on the host as root, over SSH; it has to succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
 
 
 def refused(host: Host, *said: str, untouched: bool = True, noisy: bool = False, **options: Any) -> Run:

@@ -6,8 +6,8 @@ import socket
 from typing import Any
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused, root
-from tests.runner import pyinfra
+from tests.faults.drill import BARE, OLD, converged, on, refused
+from tests.runner import pyinfra, root
 
 BASE, FIREWALL = "tests/faults/deploy_base.py", "tests/firewall/deploy_firewall.py"
 REMOVE = {"docker_conflicts": "remove"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused, root
-from tests.runner import pyinfra
+from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
+from tests.runner import pyinfra, root
 
 # dockerd --validate accepts any name; the start does not.
 NO_SUCH_DRIVER = {"docker_storage_driver": "nope"}

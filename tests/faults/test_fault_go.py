@@ -11,8 +11,8 @@ import lab.hosts
 from lab import mirror
 from lab.hosts import Host
 from lab.mirror import golang
-from tests.faults.drill import leftovers, root
-from tests.runner import Run, pyinfra, requests
+from tests.faults.drill import leftovers
+from tests.runner import Run, pyinfra, requests, root
 
 DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"

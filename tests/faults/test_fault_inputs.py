@@ -13,8 +13,8 @@ import pytest
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import converged, refused, root
-from tests.runner import ROOT
+from tests.faults.drill import converged, refused
+from tests.runner import ROOT, root
 
 # id: data, what the user has to read.
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {

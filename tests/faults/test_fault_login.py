@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, converged, on, refused, root
-from tests.runner import apply, pyinfra
+from tests.faults.drill import BARE, converged, on, refused
+from tests.runner import apply, pyinfra, root
 
 CHANGE = {"docker_debug": True}
 

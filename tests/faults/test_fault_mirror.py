@@ -9,9 +9,9 @@ import pytest
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused, root, twin
+from tests.faults.drill import BARE, OLD, converged, on, refused, twin
 from tests.faults.expired import repository
-from tests.runner import pyinfra, requests
+from tests.runner import pyinfra, requests, root
 
 UPGRADE = {"docker_version": "28.5"}
 NONE = "package docker-ce is not installed"

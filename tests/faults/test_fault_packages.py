@@ -6,8 +6,8 @@ import re
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused, root, twin
-from tests.runner import pyinfra
+from tests.faults.drill import BARE, OLD, converged, on, refused, twin
+from tests.runner import pyinfra, root
 
 DEPLOY = "tests/faults/deploy_packages.py"
 # Holds the manager's locks as a transaction that has stalled does.

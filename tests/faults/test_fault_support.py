@@ -7,9 +7,9 @@ import time
 import pytest
 
 from lab.hosts import Host
-from tests.faults.drill import converged, root
+from tests.faults.drill import converged
 from tests.figures import FIGURES
-from tests.runner import pyinfra
+from tests.runner import pyinfra, root
 from tests.tree import difference, tree
 
 COUNTING = ("tests/count.py",)

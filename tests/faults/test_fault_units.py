@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import converged, on, refused, root
+from tests.faults.drill import converged, on, refused
+from tests.runner import root
 
 DEPLOY = "tests/faults/deploy_unit.py"
 DROPINS = "/etc/systemd/system/docker.service.d"

@@ -10,7 +10,7 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
-from tests.runner import converge, pyinfra
+from tests.runner import converge, pyinfra, root
 
 DEPLOY = "tests/firewall/deploy_firewall.py"
 SERVE = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
@@ -38,12 +38,6 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Host, Host]]:
     root(host, f"docker run -d --restart=always -p 8088:80 box /usr/bin/busybox sh -c '{SERVE}'")
     yield host, neighbour
     lab.hosts.down(names)
-
-
-def root(host: Host, command: str) -> str:
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def reached(host: Host, neighbour: Host) -> tuple[bool, bool]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, converged, on, refused, root
+from tests.faults.drill import BARE, converged, on, refused
 from tests.lockout import STATE
+from tests.runner import root
 
 DEPLOY = "tests/firewall/deploy_firewall.py"
 PORT = {"firewall_zones": {"public": {"ports": ["8080/tcp"]}}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, on, root
+from tests.faults.drill import BARE, on
 from tests.lockout import LISTEN, OTHER_PORT, PORT
-from tests.runner import Run, converge, pyinfra
+from tests.runner import Run, converge, pyinfra, root
 
 DEPLOY = "tests/firewall/deploy_selinux.py"
 LOCAL = (

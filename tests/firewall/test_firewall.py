@@ -11,8 +11,8 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab.hosts import Host
 from tests import lockout
-from tests.lockout import STATE, WAYS, root
-from tests.runner import apply, converge, pyinfra
+from tests.lockout import STATE, WAYS
+from tests.runner import apply, converge, pyinfra, root
 from tests.tree import difference, tree
 
 DEPLOY, CLIENT = "tests/firewall/deploy_firewall.py", "el9-firewall-client"
@@ -101,7 +101,7 @@ def test_stopped_and_started(host):
         "inactive\ndisabled\n"
     )
     converge(host.name, deploy=DEPLOY, data={"firewall_running": True, **DECLARED})
-    assert root(host, "systemctl is-active firewalld; systemctl is-enabled firewalld") == "active\nenabled\n"
+    assert root(host, "systemctl is-active firewalld; systemctl is-enabled firewalld") == "active\nenabled"
     assert answers(host, 9005)
     converge(host.name, deploy=DEPLOY, data={"firewall_running": True})
 

@@ -8,20 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 import lab.hosts
-from lab.hosts import Host
-from tests.runner import apply, converge, pyinfra
+from tests.runner import apply, converge, pyinfra, root
 
 DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"
 # A program that asks for C: there is no net or os/user in it that could do without.
 CGO = 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-42))) }\n'
-
-
-def root(host: Host, command: str) -> str:
-    """Run shell as root; it has to succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
 
 
 def changes(name: str, **data: object) -> set[str]:

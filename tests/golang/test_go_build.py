@@ -12,8 +12,8 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
-from tests.golang.test_go import CGO, DEPLOY, root
-from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests
+from tests.golang.test_go import CGO, DEPLOY
+from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests, root
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
 NAME = f"go{SOURCE}-source"

@@ -10,8 +10,8 @@ import lab.hosts
 from lab import mirror
 from lab.hosts import Host
 from lab.mirror import golang
-from tests.golang.test_go import DEPLOY, NEW, root
-from tests.runner import pyinfra, requests
+from tests.golang.test_go import DEPLOY, NEW
+from tests.runner import pyinfra, requests, root
 
 GREET = "example.org/greet"
 

@@ -16,7 +16,7 @@ import pytest
 import lab.hosts
 from lab import mirror
 from lab.hosts import Host
-from tests.runner import converge, pyinfra
+from tests.runner import converge, pyinfra, root
 from tests.tree import difference, tree
 
 DEPLOY = "tests/golang/goenv_deploy.py"
@@ -67,13 +67,6 @@ def _token(monkeypatch):
     monkeypatch.setenv("ELFORGE_LAB_TOKEN", SECRET)
 
 
-def root(host: Host, command: str) -> str:
-    """Return what a command prints, run by root; it must succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_policy_reaches_everybody(host):
     converge(host.name, deploy=DEPLOY, data=POLICY)
     assert {
@@ -98,7 +91,7 @@ def test_a_build_obeys_it(host):
 
 def test_a_users_own_word_and_then_the_environment_win(host):
     def ask(prefix: str = "") -> str:
-        return root(host, f"sudo -u ci env {prefix} {GO} env GOPROXY").strip()
+        return root(host, f"sudo -u ci env {prefix} {GO} env GOPROXY")
 
     assert ask() == SHOWN[0]
     root(host, f"sudo -u ci {GO} env -w GOPROXY=https://ci.example.com")
@@ -131,9 +124,9 @@ def test_no_secret_shows_up_anywhere_but_in_the_file(host):
     forms += [base64.b64encode(b"." * n + SECRET.encode()).decode()[4:-4] for n in range(3)]
     said = "".join(run.output for run in runs) + "".join(seen) + root(host, "journalctl --no-pager")
     assert [form for form in forms if form in said] == []
-    assert root(host, "stat -c '%U %G %a' /home/ci/.netrc") == "ci ci 600\n"
+    assert root(host, "stat -c '%U %G %a' /home/ci/.netrc") == "ci ci 600"
     assert (
-        root(host, f"grep -rlF {SECRET} /etc /home /var/lib /run /tmp /var/tmp /srv") == "/home/ci/.netrc\n"
+        root(host, f"grep -rlF {SECRET} /etc /home /var/lib /run /tmp /var/tmp /srv") == "/home/ci/.netrc"
     )
 
 
@@ -163,7 +156,7 @@ def test_somebody_elses_file_and_a_link_stay(host):
 
 def test_a_login_that_is_gone_takes_its_file_along(host):
     converge(host.name, deploy=DEPLOY, data={**POLICY, "goenv_credentials": [{**LOGIN, "user": "ada"}]})
-    assert root(host, "ls -A /home/ci /home/ada | grep netrc") == ".netrc\n"
+    assert root(host, "ls -A /home/ci /home/ada | grep netrc") == ".netrc"
     assert SECRET in root(host, "cat /home/ada/.netrc")
 
 

@@ -10,7 +10,7 @@ import pytest
 import lab.hosts
 from deploys.release import RELEASES
 from lab.hosts import Host
-from tests.runner import converge, pyinfra
+from tests.runner import converge, pyinfra, root
 from tests.tree import difference, tree
 
 # What removal leaves on purpose (docs/docker.md), and what the stand-in's package manager writes for itself.
@@ -29,13 +29,6 @@ def host(request):
     lab.hosts.down([name])
 
 
-def root(host: Host, command: str) -> str:
-    """Return what a command prints, run by root; it must succeed."""
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def engine(host: Host) -> str:
     return root(host, "docker version --format '{{.Server.Version}}'").split("+")[0]
 
@@ -51,7 +44,7 @@ def test_apply_again_predict_and_remove(host):
     converge(host.name, data={"docker_state": "absent", "base_repositories": "restore"})
     left = {path: pair for path, pair in difference(bare, tree(host)).items() if not LEFT.search(path)}
     assert left == {}
-    assert root(host, "ls /var/lib/docker/volumes/kept/_data") == "precious\n"
+    assert root(host, "ls /var/lib/docker/volumes/kept/_data") == "precious"
 
 
 def build(host: Host) -> str:

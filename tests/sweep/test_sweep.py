@@ -7,6 +7,7 @@ settings that the engine has loaded, and a third run has nothing left to do.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from difflib import unified_diff
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from tests.figures import FIGURES
 from tests.program import compiled
 from tests.runner import Run, pyinfra
 from tests.sweep.scenarios import Scenario, scenarios
-from tests.tree import difference, tree
+from tests.tree import tree
 
 CRASHING = ("tests/sweep/crash.py",)
 # What the engine says that it works with, not what a file says that it should.
@@ -28,7 +29,9 @@ LOADED = (
     " | grep -E 'ServerVersion|LoggingDriver|Debug|CgroupDriver'"
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
     "; firewall-cmd --list-all-zones; firewall-cmd --get-default-zone"
-    "; systemctl list-units --all --plain --no-legend 'elforge-revert*' 'app*'"
+    # Whether a probe is looking right now is nobody's difference.
+    "; systemctl list-units --all --plain --no-legend 'elforge-revert*' 'app*' | cut -d ' ' -f 1"
+    "; systemctl show -p Id,ActiveState,UnitFileState app.service app-probe.timer"
     "; curl -s 127.0.0.1:8080/version; sysctl net.ipv4.ip_default_ttl; systemctl is-active systemd-journald"
     "; find /opt -printf '%p %y %m %u:%g %s %l\\n' | sort"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
@@ -87,6 +90,14 @@ def sweep(name: str, planned: list[Scenario], whole: bool, log: Path) -> list[Ou
     return outcomes
 
 
+def changed_lines(wanted: dict[str, str], found: dict[str, str]) -> str:
+    """Return the lines that differ in two states, with what they are of."""
+    texts = [
+        [f"{of}: {line}" for of in sorted(each) for line in each[of].splitlines()] for each in (wanted, found)
+    ]
+    return "\n".join(unified_diff(*texts, "wanted", "found", n=0, lineterm=""))
+
+
 def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry: bool = False) -> Run:
     """Run a scenario's deploy; with ``env``, in the program that crashes."""
     options = {"program": CRASHING, "env": env} if env else {}
@@ -106,8 +117,8 @@ def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) 
     again = runs(host, scenario)
     if again.code:
         return f"the next run failed: {again.output}"
-    if wrong := difference(wanted, state(host)):
-        return f"differs: {wrong}"
+    if wrong := changed_lines(wanted, state(host)):
+        return f"differs:\n{wrong}"
     third = runs(host, scenario, dry=True)
     return f"a third run would change {third.changed}" if third.changed or third.code else ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import lab.hosts
 from lab.hosts import Host
-from tests.lockout import root
+from tests.runner import root
 
 
 def permissive(name: str) -> Iterator[Host]:

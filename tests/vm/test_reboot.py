@@ -9,8 +9,7 @@ import pytest
 
 from lab.hosts import Host
 from tests.figures import FIGURES
-from tests.lockout import root
-from tests.runner import pyinfra
+from tests.runner import pyinfra, root
 from tests.vm.permissive import permissive
 
 NAME = "vm9-reboot"
@@ -49,7 +48,7 @@ def test_what_was_declared_outlives_a_reboot(host):
     host.down()
     host.up()
     assert root(host, "cat /proc/sys/kernel/random/boot_id") != boot
-    assert root(host, "systemctl is-system-running --wait || systemctl --failed --no-legend") == "running\n"
+    assert root(host, "systemctl is-system-running --wait || systemctl --failed --no-legend") == "running"
     assert root(host, SAID) == before
     again = pyinfra(NAME, data=DATA, seconds=1800)
     assert (again.code, again.changed) == (0, set()), again.output

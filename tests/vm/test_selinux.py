@@ -11,7 +11,7 @@ import lab.hosts
 from lab.hosts import Host
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.program import compiled
-from tests.runner import pyinfra
+from tests.runner import pyinfra, root
 
 NAME, DEPLOY = "vm9-selinux", "tests/vm/deploy_selinux.py"
 RECORDS = "SELinux | Keep SELinux's records"
@@ -43,7 +43,7 @@ CONFINED = {"selinux_contexts": [{"path": "/opt/app/bin/web", "type": "httpd_exe
 def host():
     lab.hosts.reset([NAME])
     host = Host(NAME)
-    assert root(host, "getenforce") == "Enforcing\n"
+    assert root(host, "getenforce") == "Enforcing"
     assert apply({}) != set()
     yield host
     lab.hosts.down([NAME])
@@ -54,12 +54,6 @@ def apply(data, *, dry=False) -> set[str]:
     done = pyinfra(NAME, deploy=DEPLOY, data=data, dry=dry)
     assert done.code == 0, done.output
     return {operation for _, operation in done.changed}
-
-
-def root(host: Host, command: str) -> str:
-    done = host.ssh(command, user="root")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.sample
@@ -94,7 +88,7 @@ def test_records_there_and_back(host):
 def test_a_boolean_that_somebody_switched_is_switched_back(host):
     root(host, "setsebool httpd_can_network_connect off")
     assert apply(WANTED) == {RECORDS}
-    assert root(host, "getsebool httpd_can_network_connect") == "httpd_can_network_connect --> on\n"
+    assert root(host, "getsebool httpd_can_network_connect") == "httpd_can_network_connect --> on"
 
 
 def test_h47_a_wrong_label_is_put_right(host):
@@ -106,9 +100,9 @@ def test_h47_a_wrong_label_is_put_right(host):
 
 def test_h43_the_mode_is_what_was_asked_for_at_once(host):
     assert apply({"selinux_mode": "permissive"}) == {"SELinux | Set the mode of SELinux"}
-    assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Permissive\nSELINUX=permissive\n"
+    assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Permissive\nSELINUX=permissive"
     assert apply({"selinux_mode": "enforcing"}, dry=True) == apply({"selinux_mode": "enforcing"})
-    assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Enforcing\nSELINUX=enforcing\n"
+    assert root(host, "getenforce; grep ^SELINUX= /etc/selinux/config") == "Enforcing\nSELINUX=enforcing"
 
 
 def test_a_mode_in_which_sshd_could_not_listen_is_refused(host):
@@ -117,7 +111,7 @@ def test_a_mode_in_which_sshd_could_not_listen_is_refused(host):
     refused = pyinfra(NAME, deploy=DEPLOY, data=enforce)
     assert refused.code == 1, refused.output
     assert f"sshd listens on port {PORT}, which is not ssh_port_t" in refused.output
-    assert root(host, "getenforce") == "Permissive\n"
+    assert root(host, "getenforce") == "Permissive"
     ports = {"selinux_ports": {**WANTED["selinux_ports"], f"{PORT}/tcp": "ssh_port_t"}}
     assert "SELinux | Set the mode of SELinux" in apply({**enforce, **ports})
     root(host, f"kill $(cat /run/sshd-moved.pid); sleep 1; {LISTEN}")
