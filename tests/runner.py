@@ -1,20 +1,17 @@
-"""Run pyinfra against lab hosts, the way a user does: its own process, its own command line."""
+"""Run pyinfra against lab hosts, the way a user does: its own process, its own command line (forks.py)."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from lab import mirror
 from lab.hosts import Host
+from tests import forks
 
-ROOT = Path(__file__).parent.parent
 INVENTORY = "tests/lab_inventory.py"
 
 
@@ -47,14 +44,10 @@ def pyinfra(
     """
     asked = {"names": names, "user": user, "data": data or {}}
     flags = ["--dry", "--json"] if dry else ["-y", "--json"]
-    done = subprocess.run(
-        [sys.executable, *program, *flags, INVENTORY, deploy],
-        cwd=ROOT,
-        env={**os.environ, "PYINFRA_PROGRESS": "off", "ELFORGE_TEST": json.dumps(asked), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
+    done = forks.run(
+        [*program, *flags, INVENTORY, deploy],
+        {**os.environ, "PYINFRA_PROGRESS": "off", "ELFORGE_TEST": json.dumps(asked), **(env or {})},
+        seconds,
     )
     return Run(done.returncode, _changed(done.stdout, dry), done.stderr)
 

@@ -14,7 +14,8 @@ import pytest
 from lab import mirror
 from lab.hosts import Host
 from tests.faults.drill import converged, refused
-from tests.runner import ROOT, root
+from tests.forks import ROOT
+from tests.runner import root
 
 # id: data, what the user has to read.
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {

@@ -12,8 +12,9 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
+from tests.forks import ROOT
 from tests.golang.test_go import CGO, DEPLOY
-from tests.runner import INVENTORY, ROOT, converge, pyinfra, requests, root
+from tests.runner import INVENTORY, converge, pyinfra, requests, root
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
 NAME = f"go{SOURCE}-source"

@@ -125,9 +125,7 @@ def test_no_secret_shows_up_anywhere_but_in_the_file(host):
     said = "".join(run.output for run in runs) + "".join(seen) + root(host, "journalctl --no-pager")
     assert [form for form in forms if form in said] == []
     assert root(host, "stat -c '%U %G %a' /home/ci/.netrc") == "ci ci 600"
-    assert (
-        root(host, f"grep -rlF {SECRET} /etc /home /var/lib /run /tmp /var/tmp /srv") == "/home/ci/.netrc"
-    )
+    assert root(host, f"grep -rlF {SECRET} /etc /home /var/lib /run /tmp /var/tmp /srv") == "/home/ci/.netrc"
 
 
 def watch(seen: set[str], done: threading.Event) -> None:

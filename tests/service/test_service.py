@@ -16,7 +16,8 @@ import lab.hosts
 from deploys.release import RELEASES
 from lab import fixture
 from lab.hosts import Host
-from tests.runner import INVENTORY, ROOT, Run, apply, converge, pyinfra, root, until
+from tests.forks import ROOT
+from tests.runner import INVENTORY, Run, apply, converge, pyinfra, root, until
 from tests.tree import difference, tree
 
 DEPLOY, BACK = "tests/service/deploy_service.py", "tests/service/deploy_rollback.py"
