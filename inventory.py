@@ -25,6 +25,22 @@ web_hosts = (
         "selinux_ports": {"18080-18089/tcp": "http_port_t"},
     },
 )
+# A journal that outlives a boot, and a cache for CI that does not fill the disk.
+ci_hosts = (
+    lab_hosts,
+    {
+        "journald_storage": "persistent",
+        "journald_max_use": "500M",
+        "caches_places": {
+            "go-build": {
+                "path": "/srv/cache/go-build",
+                "owner": "ops",
+                "kind": "go-build",
+                "max_size": "10G",
+            }
+        },
+    },
+)
 docker_hosts = (lab_hosts, docker())
 go_hosts = (lab_hosts, {**go(), "go_versions": ["1.27.3"]})
 service_hosts = (lab_hosts, service())

@@ -8,8 +8,10 @@ works against any pyinfra inventory: the lab, Vagrant machines, or your own host
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,9 +24,11 @@ from testinfra.host import Host
 
 from connectors.elforge import KNOWN_HOSTS
 from deploys.base import BaseOptions
+from deploys.caches import CachesOptions
 from deploys.docker import DockerOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
+from deploys.journald import JournaldOptions
 from deploys.service_options import ServiceOptions
 
 SSH_OPTIONS = {
@@ -50,8 +54,15 @@ def load(inventory: str) -> list[PyinfraHost]:
 
 
 @pytest.fixture(scope="session")
-def host(target: PyinfraHost) -> Host:
-    """Connect as pyinfra does; everything is asked as root."""
+def sockets() -> Iterator[str]:
+    """Make a directory for the ends of connections; TMPDIR may be too long for one, or another user's."""
+    with TemporaryDirectory(prefix="elforge-", dir="/tmp") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def host(target: PyinfraHost, sockets: str) -> Host:
+    """Connect as pyinfra does, once a session; everything is asked as root."""
     data = target.data.dict()
     if target.name == "@local":
         return testinfra.get_host("local://", sudo=bool(data.get("_sudo")))
@@ -61,8 +72,8 @@ def host(target: PyinfraHost) -> Host:
     return testinfra.get_host(
         f"ssh://{data.get('ssh_hostname', target.name)}",
         ssh_extra_args=" ".join(["-o BatchMode=yes", *_login(data), *words]),
-        # A connection that lives on would keep the groups that its user had at login.
-        controlpersist=0,
+        # Of this session: an older connection would keep the groups that its user had at login.
+        controlpath=f"{sockets}/%%C",
         sudo=bool(data.get("_sudo")),
     )
 
@@ -97,6 +108,24 @@ def service(target: PyinfraHost) -> ServiceOptions:
     options = ServiceOptions.of(target.data.dict(), target.connector_cls.data_meta)
     if "service_hosts" not in target.groups or not options.apps:
         pytest.skip(f"no service is declared for {target.name}")
+    return options
+
+
+@pytest.fixture
+def caches(target: PyinfraHost) -> CachesOptions:
+    """Return which caches were declared; skip hosts that none was declared for."""
+    options = CachesOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if not options.places and not options.buildkit:
+        pytest.skip(f"no cache is declared for {target.name}")
+    return options
+
+
+@pytest.fixture
+def journald(target: PyinfraHost) -> JournaldOptions:
+    """Return what was declared for the journal; skip hosts where its place was not."""
+    options = JournaldOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if options.storage in (None, "auto"):
+        pytest.skip(f"where the journal is kept is not declared for {target.name}")
     return options
 
 

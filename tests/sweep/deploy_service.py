@@ -1,6 +1,7 @@
-"""What runs beside Docker and Go: a service behind a port of the firewall, the journal, the kernel."""
+"""What runs beside Docker and Go: a service behind a port, the journal, the kernel, caches."""
 
 from deploys.base import BaseOptions, base
+from deploys.caches import CachesOptions, caches
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.journald import JournaldOptions, journald
@@ -14,5 +15,6 @@ run(
     Step(journald, JournaldOptions),
     Step(kernel, KernelOptions),
     Step(firewall, FirewallOptions),
+    Step(caches, CachesOptions),
     Step(service, ServiceOptions),
 )

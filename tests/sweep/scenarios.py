@@ -33,11 +33,12 @@ GUARDED: dict[str, Any] = {
 }
 # A release with each backend of firewalld.
 BACKENDS = (7, 9)
+CACHE = {"path": "/srv/cache", "owner": "ops", "max_size": "32M"}
 SERVICES = "tests/sweep/deploy_service.py"
 
 
 def service(program: Path) -> dict[str, Any]:
-    """Return the data of a service behind a port, with the journal and the kernel bounded."""
+    """Return the data of a service behind a port, with the journal, the kernel and a cache bounded."""
     app = {
         "version": "1.0",
         "file": str(program),
@@ -51,21 +52,30 @@ def service(program: Path) -> dict[str, Any]:
         "journald_storage": "persistent",
         "journald_max_use": "32M",
         "kernel_sysctl": {"net.ipv4.ip_default_ttl": 63},
+        "caches_places": {"ci": CACHE},
     }
 
 
 def release(program: Path) -> dict[str, Any]:
-    """Return another release of it with other units and no port, and other bounds."""
+    """Return another release of it with other units and no port, other bounds, and the cache in memory."""
     data = service(program)
     app = {**data["service_apps"]["app"], "version": "1.1", "probe_seconds": 5, "environment": {"GOGC": "50"}}
     del app["ports"], app["open"]
-    return {**data, "service_apps": {"app": app}, "journald_max_use": "48M", "kernel_sysctl": {}}
+    cache = {**CACHE, "tmpfs": {"size": "64M"}}
+    return {
+        **data,
+        "service_apps": {"app": app},
+        "journald_max_use": "48M",
+        "kernel_sysctl": {},
+        "caches_places": {"ci": cache},
+    }
 
 
 REMOVAL: dict[str, Any] = {
     "service_apps": {"app": {"state": "absent"}},
     "journald_state": "absent",
     "kernel_state": "absent",
+    "caches_state": "absent",
 }
 
 

@@ -30,10 +30,11 @@ LOADED = (
     "; systemctl show -p ActiveState,UnitFileState docker.service docker.socket containerd.service firewalld"
     "; firewall-cmd --list-all-zones; firewall-cmd --get-default-zone"
     # Whether a probe is looking right now is nobody's difference.
-    "; systemctl list-units --all --plain --no-legend 'elforge-revert*' 'app*' | cut -d ' ' -f 1"
-    "; systemctl show -p Id,ActiveState,UnitFileState app.service app-probe.timer"
+    "; systemctl list-units --all --plain --no-legend 'elforge-*' 'app*' | cut -d ' ' -f 1"
+    "; systemctl show -p Id,ActiveState,UnitFileState app.service app-probe.timer elforge-cache-ci.timer"
     "; curl -s 127.0.0.1:8080/version; sysctl net.ipv4.ip_default_ttl; systemctl is-active systemd-journald"
-    "; find /opt -printf '%p %y %m %u:%g %s %l\\n' | sort"
+    "; findmnt -n -o TARGET,FSTYPE,OPTIONS /srv/cache"
+    "; find /opt /srv -printf '%p %y %m %u:%g %s %l\\n' | sort"
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
 # An identity that engine 20.10 makes up at its first start; the times of a release's files.
