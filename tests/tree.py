@@ -68,3 +68,24 @@ def difference(before: dict[str, str], after: dict[str, str]) -> dict[str, tuple
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path)
     }
+
+
+def written(host: Host) -> dict[str, str]:
+    """Return all that differs from the snapshot: every write lands in the upper layer of the host's disk."""
+    disk = host.disk()
+    below = [*(str(host.folder / "layers" / name) for name in disk.layers), *disk.image]
+    upper = str(host.folder / "upper")
+    found = {}
+    for folder, folders, files in os.walk(upper):
+        path = folder.removeprefix(upper)
+        # Python's own cache is nobody's change.
+        folders[:] = [n for n in folders if f"{path}/{n}" not in RESTLESS and n != "__pycache__"]
+        for name in [*folders, *files]:
+            state = entry(f"{folder}/{name}")
+            if state != _first(below, f"{path}/{name}"):
+                found[f"{path}/{name}"] = state
+    return found
+
+
+def _first(layers: list[str], path: str) -> str | None:
+    return next((entry(layer + path) for layer in layers if os.path.lexists(layer + path)), None)

@@ -12,7 +12,7 @@ from lab import images, mirror
 from lab.hosts import Host, prepare
 from lab.inventory import docker, mirrors
 from tests.runner import Run, pyinfra, root
-from tests.tree import RESTLESS, difference, entry
+from tests.tree import difference, written
 
 BARE, CONVERGED, OLD = "bare", "converged", "old"
 # What a host starts a drill with: nothing of ours, everything, or everything with the older engine.
@@ -91,27 +91,6 @@ def refused(host: Host, *said: str, untouched: bool = True, noisy: bool = False,
     if untouched:
         assert difference(before, written(host)) == {}
     return run
-
-
-def written(host: Host) -> dict[str, str]:
-    """Return all that differs from the snapshot: every write lands in the upper layer of the host's disk."""
-    disk = host.disk()
-    below = [*(str(host.folder / "layers" / name) for name in disk.layers), *disk.image]
-    upper = str(host.folder / "upper")
-    found = {}
-    for folder, folders, files in os.walk(upper):
-        path = folder.removeprefix(upper)
-        # Python's own cache is nobody's change.
-        folders[:] = [n for n in folders if f"{path}/{n}" not in RESTLESS and n != "__pycache__"]
-        for name in [*folders, *files]:
-            state = entry(f"{folder}/{name}")
-            if state != _first(below, f"{path}/{name}"):
-                found[f"{path}/{name}"] = state
-    return found
-
-
-def _first(layers: list[str], path: str) -> str | None:
-    return next((entry(layer + path) for layer in layers if os.path.lexists(layer + path)), None)
 
 
 def converged(host: Host, **options: Any) -> Run:

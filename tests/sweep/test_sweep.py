@@ -20,7 +20,7 @@ from tests.figures import FIGURES
 from tests.program import compiled
 from tests.runner import Run, pyinfra
 from tests.sweep.scenarios import Scenario, scenarios
-from tests.tree import tree
+from tests.tree import written
 
 CRASHING = ("tests/sweep/crash.py",)
 # What the engine says that it works with, not what a file says that it should.
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 def state(host: Host) -> dict[str, str]:
     """Return all that must be the same in the end."""
     said = host.ssh("sh", "-c", f'"{LOADED}"', user="root")
-    found = {**tree(host), "loaded": said.stdout}
+    found = {**written(host), "loaded": said.stdout}
     for path in UNIQUE:
         found.pop(path, None)
     return found
