@@ -11,7 +11,7 @@ import pytest
 
 from lab.hosts import Host
 from lab.system import run
-from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
+from tests.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
 from tests.runner import root
 
 FOLDER = "/etc/docker"

@@ -11,7 +11,7 @@ import lab.hosts
 from lab import mirror
 from lab.hosts import Host
 from lab.mirror import golang
-from tests.faults.drill import leftovers
+from tests.drill import leftovers
 from tests.runner import Run, pyinfra, requests, root
 
 DEPLOY = "tests/golang/go_deploy.py"

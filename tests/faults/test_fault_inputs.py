@@ -13,7 +13,7 @@ import pytest
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import converged, refused
+from tests.drill import converged, refused
 from tests.forks import ROOT
 from tests.runner import root
 

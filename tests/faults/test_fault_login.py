@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, converged, on, refused
+from tests.drill import BARE, converged, on, refused
 from tests.runner import apply, pyinfra, root
 
 CHANGE = {"docker_debug": True}

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab.hosts import Host
-from tests.faults.drill import converged
+from tests.drill import converged
 from tests.figures import FIGURES
 from tests.runner import pyinfra, root
 from tests.tree import difference, tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import converged, on, refused
+from tests.drill import converged, on, refused
 from tests.runner import root
 
 DEPLOY = "tests/faults/deploy_unit.py"

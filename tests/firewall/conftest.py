@@ -1,3 +1,3 @@
 """The host of each drill."""
 
-from tests.faults.drill import host as host
+from tests.drill import host as host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, converged, on, refused
+from tests.drill import BARE, converged, on, refused
 from tests.lockout import STATE
 from tests.runner import root
 

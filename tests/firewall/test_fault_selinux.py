@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, on
+from tests.drill import BARE, on
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import Run, converge, pyinfra, root
 

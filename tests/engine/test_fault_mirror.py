@@ -9,7 +9,7 @@ import pytest
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused, twin
+from tests.drill import BARE, OLD, converged, on, refused, twin
 from tests.faults.expired import repository
 from tests.runner import pyinfra, requests, root
 
@@ -21,7 +21,7 @@ def nothing_installed(host: Host) -> bool:
     return root(host, "rpm -q docker-ce || true") == NONE
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h15_a_mirror_that_is_down_is_named_before_anything_is_installed(host: Host) -> None:
     down = mirror.down_url()
     refused(
@@ -35,7 +35,7 @@ def test_h15_a_mirror_that_is_down_is_named_before_anything_is_installed(host: H
     converged(host)
 
 
-@on("el7-f", "el9-f")
+@on("el7-e", "el9-e")
 def test_h15_a_converged_host_needs_no_network(host: Host) -> None:
     root(host, "iptables -I OUTPUT -p tcp --dport 8080:8081 -j REJECT")
     asked = requests(host)
@@ -44,7 +44,7 @@ def test_h15_a_converged_host_needs_no_network(host: Host) -> None:
     assert requests(host) == asked
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h16_a_mirror_that_drips_is_given_up_in_time(host: Host) -> None:
     trusted = pyinfra(host.name, data=twin("empty"))  # the key is there, the packages are not
     assert trusted.code
@@ -63,30 +63,30 @@ def keeps_the_old_engine(host: Host, fault: str, *said: str) -> None:
     converged(host, data=UPGRADE)
 
 
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h17_damaged_metadata_fails_and_the_old_engine_works_on(host: Host) -> None:
     keeps_the_old_engine(host, "corrupt-repodata", "elforge-docker-ce", "hecksum")
 
 
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h18_a_truncated_package_fails_and_the_old_engine_works_on(host: Host) -> None:
     keeps_the_old_engine(host, "truncated", "docker-ce")
 
 
 @pytest.mark.parametrize("fault", ["unsigned", "wrong-key"])
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h19_without_the_right_signature_nothing_is_upgraded(host: Host, fault: str) -> None:
     keeps_the_old_engine(host, fault, "docker-ce")
 
 
 @pytest.mark.parametrize("fault", ["unsigned", "wrong-key"])
-@on("el7-f", start=BARE)
+@on("el7-e", start=BARE)
 def test_h19_without_the_right_signature_nothing_is_installed(host: Host, fault: str) -> None:
     refused(host, "docker-ce", untouched=False, data=twin(fault))
     assert nothing_installed(host)
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> None:
     keys = root(host, "rpm -q gpg-pubkey || true")
     refused(host, "holds the key", "expected", "not imported", untouched=False, data=twin("impostor"))
@@ -95,13 +95,13 @@ def test_h19_a_key_that_is_not_the_expected_one_is_not_imported(host: Host) -> N
     converged(host)
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h19_a_captive_portal_is_no_key(host: Host) -> None:
     refused(host, "does not hold exactly one key block", "not imported", untouched=False, data=twin("html"))
     converged(host)
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-e", "el9-e", start=BARE)
 def test_h19_an_expired_key_is_not_imported(host: Host, tmp_path: Path) -> None:
     keys = root(host, "rpm -q gpg-pubkey || true")
     data = repository(tmp_path, host.release.major)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +18,8 @@ BARE, CONVERGED, OLD = "bare", "converged", "old"
 STARTS: dict[str, dict[str, Any] | None] = {BARE: None, CONVERGED: {}, OLD: {"docker_version": "26.1"}}
 DAEMON_JSON = "/etc/docker/daemon.json"
 
-# Another set of hosts (el9-f2 for "2"), to run two parts of the folder at the same time.
-COPY = os.environ.get("ELFORGE_FAULTS_COPY", "")
+# Of each folder, since they run beside each other.
+HOSTS = {"faults": "el9-f", "engine": "el9-e"}
 
 _current: set[str] = set()
 _ready: set[tuple[str, str]] = set()
@@ -34,8 +33,8 @@ def on(*names: str, start: str = CONVERGED) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A lab host in the state that ``on`` names; a converged el9-f by default."""
-    each = ready(*getattr(request, "param", ("el9-f", CONVERGED)))
+    """A lab host in the state that ``on`` names; by default the folder's el9, converged."""
+    each = ready(*getattr(request, "param", None) or (HOSTS[request.path.parent.name], CONVERGED))
     yield each
     # An immutable file would outlive the host's disk.
     root(each, "lsattr -R /etc/docker 2>/dev/null | awk '$1 ~ /[ia]/ { print $2 }' | xargs -r chattr -ia")
@@ -43,7 +42,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 def ready(name: str, start: str) -> Host:
     """Return a host in one of STARTS, out of a snapshot that was proved to be in that state."""
-    host = Host(name + COPY)
+    host = Host(name)
     if (name, start) not in _ready:
         _prepare(host, start)
         _ready.add((name, start))

@@ -6,7 +6,7 @@ import re
 
 from lab import mirror
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused, twin
+from tests.drill import BARE, OLD, converged, on, refused, twin
 from tests.runner import pyinfra, root
 
 DEPLOY = "tests/faults/deploy_packages.py"
@@ -28,7 +28,7 @@ def repaired(host: Host) -> None:
     assert pyinfra(host.name, data={"base_timezone": "UTC"}, deploy="tests/faults/deploy_base.py").code == 0
 
 
-@on("el7-f", "el9-f", start=BARE)
+@on("el7-e", "el9-e", start=BARE)
 def test_h11_a_lock_that_another_manager_holds_ends_in_time_naming_its_pid(host: Host) -> None:
     repaired(host)
     root(host, f"cat > /root/hold.py <<'END'\n{HOLD}END")
@@ -45,21 +45,21 @@ def test_h11_a_lock_that_another_manager_holds_ends_in_time_naming_its_pid(host:
     converged(host, deploy=DEPLOY)
 
 
-@on("el7-f", start=BARE)
+@on("el7-e", start=BARE)
 def test_h12_a_stale_yum_pid_is_no_obstacle(host: Host) -> None:
     repaired(host)
     root(host, "sh -c 'echo $$' > /var/run/yum.pid")
     converged(host, deploy=DEPLOY)
 
 
-@on("el9-f")
+@on("el9-e")
 def test_h20_a_mirror_that_has_moved_on_changes_nothing_without_a_pin(host: Host) -> None:
     version = root(host, "rpm -q docker-ce")
     converged(host, data=twin("moved"))
     assert root(host, "rpm -q docker-ce") == version
 
 
-@on("el7-f", "el9-f")
+@on("el7-e", "el9-e")
 def test_h20_a_pinned_version_that_the_mirror_lost_is_named(host: Host) -> None:
     gone = {"docker_version": "19.3" if host.release.major == 7 else "26.1"}
     version = root(host, "rpm -q docker-ce")
@@ -69,7 +69,7 @@ def test_h20_a_pinned_version_that_the_mirror_lost_is_named(host: Host) -> None:
     converged(host)
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h22_somebody_elses_broken_repository_is_not_asked_for_docker(host: Host) -> None:
     bad = f"[bad]\\nname=bad\\nbaseurl={mirror.down_url()}/nothing\\nenabled=1\\ngpgcheck=0\\n"
     root(host, f"printf '{bad}' > /etc/yum.repos.d/bad.repo")
@@ -80,7 +80,7 @@ def test_h22_somebody_elses_broken_repository_is_not_asked_for_docker(host: Host
     assert re.match("chrony-", root(host, "rpm -q chrony"))
 
 
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h20_an_upgrade_that_the_mirror_cannot_give_leaves_the_old_engine_running(host: Host) -> None:
     refused(host, "docker-ce-28.5.2", untouched=False, data={**twin("empty"), "docker_version": "28.5.2"})
     root(host, "docker info")

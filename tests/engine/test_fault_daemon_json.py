@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
+from tests.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
 from tests.runner import pyinfra, root
 
 # dockerd --validate accepts any name; the start does not.
@@ -20,7 +20,7 @@ def backups(host: Host) -> str:
     return root(host, f"cat /var/lib/elforge/backup{DAEMON_JSON}/*")
 
 
-@on("el7-f", "el9-f")
+@on("el7-e", "el9-e")
 def test_h1_invalid_json_is_kept_and_replaced_and_the_failed_engine_starts(host: Host) -> None:
     root(host, f"echo '{{ \"bip\": ' > {DAEMON_JSON}; systemctl restart docker || true")
     assert root(host, "systemctl is-active docker || true") != "active"
@@ -43,7 +43,7 @@ def test_h2_foreign_keys_are_merged_or_refused_by_name_or_replaced_on_demand(hos
     assert "10.99.0.1/24" in backups(host)
 
 
-@on("el7-f", "el9-f")
+@on("el7-e", "el9-e")
 def test_h3_a_key_that_is_a_flag_of_the_unit_too_is_refused_naming_the_dropin(host: Host) -> None:
     dropin = "/etc/systemd/system/docker.service.d/admin.conf"
     start = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --log-driver journald"
@@ -53,7 +53,7 @@ def test_h3_a_key_that_is_a_flag_of_the_unit_too_is_refused_naming_the_dropin(ho
     converged(host, data={"docker_log_driver": "json-file"})
 
 
-@on("el7-f", "el8-f", "el9-f")
+@on("el7-e", "el8-e", "el9-e")
 def test_h4_engine_refuses_at_start_and_the_old_file_comes_back(host: Host) -> None:
     before = settings(host)
     run = refused(host, "previous configuration is back", untouched=False, data=NO_SUCH_DRIVER)
@@ -78,7 +78,7 @@ def test_h4_a_value_that_came_back_with_the_old_file_is_not_taken_for_an_admins(
     assert settings(host) == ours
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h4_a_setting_that_never_came_into_force_goes_with_its_option(host: Host) -> None:
     refused(host, "docker.service", "nope", untouched=False, data=NO_SUCH_DRIVER)
     assert settings(host)["storage-driver"] == "nope"

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from lab.hosts import Host
-from tests.faults.drill import BARE, OLD, converged, on, refused
+from tests.drill import BARE, OLD, converged, on, refused
 from tests.runner import pyinfra, root
 
 BASE, FIREWALL = "tests/faults/deploy_base.py", "tests/firewall/deploy_firewall.py"
@@ -36,7 +36,7 @@ def running(host: Host) -> str:
     return root(host, "docker ps --no-trunc -q")
 
 
-@on("el8-f", start=BARE)
+@on("el8-e", start=BARE)
 def test_h29_podman_is_refused_with_what_would_go_and_removed_on_demand(host: Host) -> None:
     install(host, "podman", "buildah", "podman-docker")
     root(host, f"mkdir -p {PODMAN}/overlay; echo kept > {PODMAN}/overlay/layer")
@@ -46,14 +46,14 @@ def test_h29_podman_is_refused_with_what_would_go_and_removed_on_demand(host: Ho
     assert "not installed" in root(host, "rpm -q podman || true")
 
 
-@on("el9-f", start=BARE)
+@on("el9-e", start=BARE)
 def test_h29_podman_without_runc_may_stay(host: Host) -> None:
     install(host, "podman", "buildah")
     converged(host)
     root(host, "rpm -q podman buildah docker-ce")
 
 
-@on("el7-f", start=BARE)
+@on("el7-e", start=BARE)
 def test_h30_an_older_docker_goes_and_its_data_stays(host: Host) -> None:
     install(host, "docker", "docker-client", "docker-common")
     root(host, f"mkdir -p {VOLUME.rpartition('/')[0]}; echo precious > {VOLUME}")
@@ -64,7 +64,7 @@ def test_h30_an_older_docker_goes_and_its_data_stays(host: Host) -> None:
     root(host, "docker info")
 
 
-@on("el8-f", start=BARE)
+@on("el8-e", start=BARE)
 def test_h31_a_disabled_module_that_hides_a_dependency_is_named(host: Host) -> None:
     assert pyinfra(host.name, deploy=BASE).code == 0
     root(host, "dnf -y module disable container-tools")
@@ -74,7 +74,7 @@ def test_h31_a_disabled_module_that_hides_a_dependency_is_named(host: Host) -> N
     converged(host)
 
 
-@on("el8-f", start=BARE)
+@on("el8-e", start=BARE)
 def test_h31_an_enabled_module_neither_hides_docker_nor_is_changed(host: Host) -> None:
     install(host, "@container-tools")
     modules = root(host, "cat /etc/dnf/modules.d/*")
@@ -83,7 +83,7 @@ def test_h31_an_enabled_module_neither_hides_docker_nor_is_changed(host: Host) -
     assert root(host, "cat /etc/dnf/modules.d/*") == modules
 
 
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h32_an_upgrade_under_running_containers_is_refused_without_live_restore(host: Host) -> None:
     container = run_container(host)
     refused(host, "1 running containers would stop", "docker_allow_restart = True", data=UPGRADE)
@@ -92,7 +92,7 @@ def test_h32_an_upgrade_under_running_containers_is_refused_without_live_restore
     assert "28.5" in root(host, "docker version -f '{{.Server.Version}}'")
 
 
-@on("el9-f", start=OLD)
+@on("el9-e", start=OLD)
 def test_h32_live_restore_keeps_containers_where_docker_says_that_it_does(host: Host) -> None:
     """Through a restart, but not into another line of engines, nor through a change of the network."""
     container = run_container(host)
@@ -106,7 +106,7 @@ def test_h32_live_restore_keeps_containers_where_docker_says_that_it_does(host: 
     assert running(host) == container
 
 
-@on("el7-f")
+@on("el7-e")
 def test_h36_rules_that_dockerd_does_not_add_again_come_back(host: Host) -> None:
     """firewalld that starts after dockerd, on the iptables backend: dockerd does not hear of its reloads."""
     root(host, "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf")

@@ -1,0 +1,3 @@
+"""The host of each drill."""
+
+from tests.drill import host as host
