@@ -135,8 +135,15 @@ class Host:
         where = (self.name, self.address, PORT, DEFAULT_USER, str(self.key), str(known_hosts()))
         return HostInfo(*where, state, self.release.title, stand_in=True)
 
-    def ssh_command(self, *command: str, user: str = DEFAULT_USER) -> list[str]:
-        """Return the OpenSSH command line for this host."""
+    def ssh_command(self, *command: str, user: str = DEFAULT_USER, shared: bool = False) -> list[str]:
+        """
+        Return the OpenSSH command line for this host.
+
+        + shared: by a connection that stays open for the next of these
+        """
+        # Of this boot: a connection to a host that was killed would never answer.
+        path = f"{self.folder}/{self.pid}-%r"
+        sharing = {"ControlMaster": "auto", "ControlPersist": "15", "ControlPath": path}
         options = {
             "UserKnownHostsFile": str(known_hosts()),
             "GlobalKnownHostsFile": "/dev/null",
@@ -144,13 +151,16 @@ class Host:
             "IdentitiesOnly": "yes",
             "BatchMode": "yes",
             "LogLevel": "ERROR",
+            **(sharing if shared else {}),
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return ["ssh", "-F", "none", *words, "-i", str(self.key), f"{user}@{self.address}", *command]
 
-    def ssh(self, *command: str, user: str = DEFAULT_USER) -> subprocess.CompletedProcess[str]:
+    def ssh(
+        self, *command: str, user: str = DEFAULT_USER, shared: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command on the host and return its exit status and output."""
-        words = self.ssh_command(*command, user=user)
+        words = self.ssh_command(*command, user=user, shared=shared)
         return subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )

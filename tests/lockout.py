@@ -74,6 +74,7 @@ def comes_back(host: Host, what: str, *, confirm: int) -> None:
     took = time.monotonic() - started
     assert (run.code, run.changed) == (1, set()), run.output
     assert "reverted" in run.output
+    assert host.ssh("true").returncode == 0, "a new connection"
     assert root(host, STATE) == state
     left = "ls /run/elforge; systemctl list-units --all 'elforge-revert*' -q --no-legend"
     assert root(host, left).split() == ["guard.firewalld.reverted", "lock"]
