@@ -22,6 +22,8 @@ from connectors.questions import Question
 IDLE_RUNS = 5
 # A login in a URL may hold a password: not for a file.
 _LOGIN = re.compile(r"//\S*@\w")
+# How a fact's command begins that is worth waiting for, but not asking when nobody needs it (facts/frame.py).
+_DEAR = ": dear; "
 
 
 class Lesson(NamedTuple):
@@ -53,8 +55,9 @@ def of_kin(place: Path, kin: str) -> Lesson | None:
 
 
 def learned(before: Lesson | None, asked: Iterable[Question], kin: str) -> Lesson:
-    """Return the lesson after a run: what was asked, then what was asked lately; no secrets."""
-    kept = {each: 0 for each in asked if not _LOGIN.search(each.command)}
+    """Return the lesson after a run: what was asked, then what was asked lately; nothing dear, no secrets."""
+    cheap = [each for each in asked if not each.command.startswith(_DEAR)]
+    kept = {each: 0 for each in cheap if not _LOGIN.search(each.command)}
     older = before.questions if before else {}
     idle = {each: runs + 1 for each, runs in older.items() if each not in kept and runs < IDLE_RUNS}
     return Lesson(kin, {**kept, **idle})

@@ -9,15 +9,17 @@ from pyinfra.api.exceptions import FactProcessError
 BEGIN, END = "@@elforge", "@@end"
 
 
-def framed(script: str) -> str:
+def framed(script: str, *, dear: bool = False) -> str:
     """
     Return ``script`` (one line of POSIX shell) with its output marked and in the C locale.
+
+    + dear: asked only where a change is due, and no question that the connector asks along (its lessons.py)
 
     What a login shell prints before the first mark is not part of the answer, and an answer
     without the second mark was cut short: pyinfra drops the rest of a stream at the first byte
     that is not UTF-8 and still reports success (3.10.0, connectors/util.py ``read_buffer``).
     """
-    return f"export LC_ALL=C; echo {BEGIN}; {script}; echo {END}"
+    return f"{': dear; ' if dear else ''}export LC_ALL=C; echo {BEGIN}; {script}; echo {END}"
 
 
 def unframed(output: list[str]) -> list[str]:

@@ -215,7 +215,7 @@ class PolicyAnswers(FactBase[Policy]):
             "semanage port -l -n | sed 's/^/port /'; echo ports" if ports else "",
             "semanage boolean -l -n | sed 's/^/boolean /'; echo booleans" if booleans else "",
         ]
-        return framed("; ".join(filter(None, parts)))
+        return framed("; ".join(filter(None, parts)), dear=ports or booleans)
 
     def process(self, output: list[str]) -> Policy:
         lines = [line.partition(" ")[::2] for line in unframed(output)]

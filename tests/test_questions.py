@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connectors import lessons, questions
 from connectors.lessons import IDLE_RUNS, Lesson
 from connectors.questions import LONGEST, Answer, Malformed, Question, answers, exec_command, groups, question
+from facts.frame import framed
 
 PLAIN = question("true", {})
 assert PLAIN
@@ -202,6 +203,11 @@ def test_what_is_not_asked_any_more_is_forgotten():
 def test_a_login_in_a_url_is_not_kept():
     secret = asked("curl -s https://bot:hun/ter2@git.lan/x; echo @@end")
     assert lessons.learned(None, [*secret, PLAIN], "kin").questions == {PLAIN: 0}
+
+
+def test_what_is_dear_is_not_asked_along():
+    dear = asked(framed("semanage port -l", dear=True))
+    assert lessons.learned(None, [*dear, PLAIN], "kin").questions == {PLAIN: 0}
 
 
 def test_the_newest_of_kin_is_followed(tmp_path):

@@ -23,16 +23,16 @@ WAYS = {
 NAMES = ("GOPROXY", "GOPRIVATE", "GOSUMDB", "GOTOOLCHAIN")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def folder(host):
-    """Return a directory for programs, which goes afterwards."""
+    """Return a directory for programs and what go caches of them, which goes afterwards."""
     path = host.check_output("mktemp -d /var/tmp/elforge-acceptance.XXXXXX")
     yield path
     host.run(f"rm -rf {path}")
 
 
 def built(host, folder, program: str, env: str) -> str:
-    """Return what a program prints once it is compiled, with a cache of its own."""
+    """Return what a program prints once it is compiled."""
     text = program.replace("'", "'\\''")
     return host.check_output(
         f"printf '%s' '{text}' > {folder}/main.go && cd {folder} && "
