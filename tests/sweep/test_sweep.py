@@ -38,7 +38,11 @@ LOADED = (
     "; rpm -qa | sort; id ops; find /run/elforge -type f ! -name packages.log | sort"
 )
 # An identity that engine 20.10 makes up at its first start; the times of a release's files.
-UNIQUE = ("/etc/docker/key.json", "/var/lib/elforge/service/app/seal")
+UNIQUE = (
+    "/etc/docker/key.json",
+    "/var/lib/elforge/service/app/seal",
+    *(f"/opt/app/releases/{version}/elforge.record" for version in ("1.0", "1.1")),
+)
 # Killed before the command is sent, its connection broken while it runs, killed after its answer.
 HOW = ("before", "close", "after")
 
