@@ -17,12 +17,14 @@ STATE = (
 INTERFACE = "ip -o route get 192.0.2.1 | sed -n 's/.* dev \\([^ ]*\\) .*/\\1/p'"
 # sshd listens on another port, and elforge comes that way.
 PORT = 2222
-LISTEN = f"mkdir -p /run/sshd; /usr/sbin/sshd -p {PORT} -o PidFile=/run/sshd-moved.pid"
+# By systemd, for SELinux to know it as sshd.
+LISTEN = f"mkdir -p /run/sshd; systemd-run -q --unit=sshd-moved /usr/sbin/sshd -D -p {PORT}; sleep 1"
+LISTEN_NO_MORE = "systemctl stop sshd-moved"
 OTHER_PORT = {"ssh_port": PORT, "ssh_strict_host_key_checking": "no"}
 # Only a zone lets that port in.
 MOVE = f"{LISTEN}; firewall-cmd -q --add-port={PORT}/tcp; firewall-cmd -q --permanent --add-port={PORT}/tcp"
 BACK = (
-    f"kill $(cat /run/sshd-moved.pid); "
+    f"{LISTEN_NO_MORE}; "
     f"firewall-cmd -q --remove-port={PORT}/tcp; firewall-cmd -q --permanent --remove-port={PORT}/tcp"
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 import lab.hosts
 from lab.hosts import Host
-from tests.lockout import LISTEN, OTHER_PORT, PORT
+from tests.lockout import LISTEN, LISTEN_NO_MORE, OTHER_PORT, PORT
 from tests.program import compiled
 from tests.runner import pyinfra, root
 
@@ -114,9 +114,9 @@ def test_a_mode_in_which_sshd_could_not_listen_is_refused(host):
     assert root(host, "getenforce") == "Permissive"
     ports = {"selinux_ports": {**WANTED["selinux_ports"], f"{PORT}/tcp": "ssh_port_t"}}
     assert "SELinux | Set the mode of SELinux" in apply({**enforce, **ports})
-    root(host, f"kill $(cat /run/sshd-moved.pid); sleep 1; {LISTEN}")
+    root(host, f"{LISTEN_NO_MORE}; {LISTEN}")
     assert apply({**enforce, **ports}) == set()
-    root(host, "kill $(cat /run/sshd-moved.pid)")
+    root(host, LISTEN_NO_MORE)
     apply(WANTED)
 
 
