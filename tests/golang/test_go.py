@@ -62,7 +62,8 @@ def test_h27_a_build_loop_sees_no_failure_while_the_default_changes():
     loop = (
         "mkdir -p work && cd work && n=0; while ! test -e stop; do n=$((n + 1)); printf "
         "'package main\\nimport \"runtime\"\\nfunc main() { print(%s, runtime.Version()) }\\n' $n > x.go; "
-        "if go build -o x x.go && said=$(./x 2>&1); then echo ${said#$n}; else echo failed; fi; done"
+        "if go build -o x x.go && said=$(./x 2>&1); then echo ${said#$n}; else echo failed; fi; "
+        "sleep 0.2; done"
     )
     with subprocess.Popen(host.ssh_command(loop), stdout=subprocess.PIPE, text=True) as running:
         said = [*until(NEW, running)]

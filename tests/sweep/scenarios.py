@@ -13,6 +13,9 @@ class Scenario(NamedTuple):
     start: str
     data: dict[str, Any]
     deploy: str = "deploy.py"
+    # Which part of a sample is this host's, where several go through the same; and how many do.
+    turn: int = 0
+    of: int = 1
 
 
 RELEASES = (7, 8, 9)
@@ -81,13 +84,17 @@ REMOVAL: dict[str, Any] = {
 
 def scenarios(program: Path) -> dict[str, list[Scenario]]:
     """Return what each host is put through; the outcome of its first run is a snapshot for the others."""
+    guarded = {
+        major: [Scenario("firewall", "converged", GUARDED, turn=turn, of=len(BACKENDS))]
+        for turn, major in enumerate(BACKENDS)
+    }
     docker = {
         f"el{major}-sweep": [
-            Scenario("bare", "bare", {}),
+            Scenario("bare", "bare", {}, turn=turn, of=len(RELEASES)),
             Scenario("change", "converged", CHANGE[major]),
-            *([Scenario("firewall", "converged", GUARDED)] if major in BACKENDS else []),
+            *guarded.get(major, []),
         ]
-        for major in RELEASES
+        for turn, major in enumerate(RELEASES)
     }
     services = [
         Scenario("service", "bare", service(program), SERVICES),

@@ -86,7 +86,7 @@ def sweep(name: str, planned: list[Scenario], whole: bool, log: Path) -> list[Ou
             host.snapshot("converged")
         actions = len(log_file.read_text().splitlines())
         points = [Point(scenario.name, at, how) for at in range(1, actions + 1) for how in HOW]
-        for point in points if whole else sample(points):
+        for point in points if whole else sample(points, scenario.turn, scenario.of):
             host.restore(scenario.start)
             wrong = crash(host, scenario, point, wanted)
             outcomes.append(Outcome(point, wrong))
@@ -109,9 +109,14 @@ def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry:
     return pyinfra(host.name, deploy=scenario.deploy, data=scenario.data, dry=dry, **options)
 
 
-def sample(points: list[Point]) -> list[Point]:
-    """Each action dies once, the ways of dying taking turns; `make sweep` takes all three of them."""
-    return [point for point in points if HOW[point.at % len(HOW)] == point.how]
+def sample(points: list[Point], turn: int = 0, of: int = 1) -> list[Point]:
+    """
+    Each action dies once, ways of dying and hosts taking turns; `make sweep` takes all of them, everywhere.
+
+    + turn, of: which of how many hosts that go through the same
+    """
+    mine = [point for point in points if point.at % of == turn]
+    return [point for point in mine if HOW[point.at // of % len(HOW)] == point.how]
 
 
 def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) -> str:
@@ -142,5 +147,8 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
 
 
 def test_sample_covers_every_action() -> None:
-    points = [Point("bare", at, how) for at in range(1, 6) for how in HOW]
-    assert {point.at for point in sample(points)} == {1, 2, 3, 4, 5}
+    points = [Point("bare", at, how) for at in range(1, 10) for how in HOW]
+    assert [point.at for point in sample(points)] == [*range(1, 10)]
+    shares = [sample(points, turn, 3) for turn in range(3)]
+    assert sorted(point.at for share in shares for point in share) == [*range(1, 10)]
+    assert [{point.how for point in share} for share in shares] == [{*HOW}] * 3
