@@ -9,7 +9,7 @@ export PYINFRA_PROGRESS := off
 # Modules that are compiled anew by each of a thousand runs cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 # What runs beside each other: each has lab hosts of its own.
-SUITES := test-faults test-engine test-service test-lab test-firewall test-golang test-sweep
+SUITES := test-toolchain test-faults test-engine test-service test-lab test-firewall test-golang test-sweep
 
 .PHONY: help demo test accept check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
 

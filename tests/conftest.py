@@ -11,14 +11,14 @@ import pytest
 from tests.figures import FIGURES
 
 GOLDEN = Path(__file__).parent / "golden"
-# Folders that need the lab; `pytest tests` alone is quick and needs no root.
-LAB_FOLDERS = {"lab", "firewall", "service", "golang", "faults", "engine", "sweep", "acceptance", "vm"}
-# Helpers whose asserts are to say what they saw.
-pytest.register_assert_rewrite("tests.drill")
 # Of what these try on every release, `make test` takes the oldest and the newest systemd, yum and firewalld;
 # what is between them is told by golden plans, and seen by the acceptance and the crash sweep.
 SAMPLED = {"lab", "firewall", "service", "golang"}
 SAMPLE, OF_CACHES = {"el7", "el9"}, {"el9"}
+# Folders that need the lab; `pytest tests` alone is quick and needs no root.
+LAB_FOLDERS = SAMPLED | {"toolchain", "faults", "engine", "sweep", "acceptance", "vm"}
+# Helpers whose asserts are to say what they saw.
+pytest.register_assert_rewrite("tests.drill")
 RELEASE = re.compile(r"(?<=[\[-])el\d\b")
 FAULT = re.compile(rf"^tests/(?:{'|'.join(LAB_FOLDERS)})/.*::test_([hci]\d+)_")
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 ROWS = re.findall(r"^\| ([HCI]\d+) \| .+? \| (.+) \|$", (ROOT / "docs/faults.md").read_text(), re.MULTILINE)
 SOURCES = [
     path.read_text()
-    for folder in ("engine", "faults", "firewall", "golang", "lab", "service", "vm")
+    for folder in ("engine", "faults", "firewall", "golang", "lab", "service", "toolchain", "vm")
     for path in (ROOT / "tests" / folder).glob("test_*.py")
 ]
 TESTS = {name for text in SOURCES for name in re.findall(r"^def (test_[hci]\d+_\w+)", text, re.MULTILINE)}

@@ -101,7 +101,7 @@ def scenarios(program: Path) -> dict[str, list[Scenario]]:
         Scenario("release", "converged", release(program), SERVICES),
         Scenario("removal", "converged", REMOVAL, SERVICES),
     ]
-    # The long build is killed in tests/golang/test_go_build.py.
+    # The long build is killed in tests/toolchain/test_go_build.py.
     go = {"go_versions": ["1.26.6"], "go_cgo": False}
     return {
         **docker,
