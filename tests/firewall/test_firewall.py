@@ -98,7 +98,7 @@ def said(client: Host, host: Host, port: int) -> str:
 def test_stopped_and_started(host):
     converge(host.name, deploy=DEPLOY, data={"firewall_running": False, **DECLARED})
     assert root(host, "systemctl is-active firewalld || true; systemctl is-enabled firewalld || true") == (
-        "inactive\ndisabled\n"
+        "inactive\ndisabled"
     )
     converge(host.name, deploy=DEPLOY, data={"firewall_running": True, **DECLARED})
     assert root(host, "systemctl is-active firewalld; systemctl is-enabled firewalld") == "active\nenabled"
