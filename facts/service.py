@@ -86,13 +86,14 @@ def _release(version: str, record: str, stamp: str, proven: str, place: str) -> 
 
 @dataclass(frozen=True)
 class Running:
-    """A unit: its states in systemd's words; ``fresh`` when what runs is what its files say."""
+    """A unit: its states in systemd's words; ``fresh`` when its process has the program and the environment."""
 
     load: str
     active: str
     enabled: str
     fresh: bool
     file: str  # where systemd has it from
+    stale: bool = False  # its files changed since systemd read them
     dropins: dict[str, str] = field(default_factory=dict)  # path to text, of drop-ins that are not ours
 
 
@@ -152,7 +153,7 @@ class Service(FactBase[Deployed]):
 
 _UNIT = (
     'echo "unit $unit"; '
-    'systemctl show -p LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths "$unit"; '
+    'systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths "$unit"; '
     'pid=$(systemctl show -p MainPID "$unit" | cut -d = -f 2); '
     'exe=$(readlink "/proc/$pid/exe"); '
     'if test -n "$state" && test "$exe" = "$(readlink -f "$current")/$program" && '
@@ -184,6 +185,7 @@ def _unit(lines: list[str]) -> tuple[str, Running]:
             enabled=said.get("UnitFileState", ""),
             fresh=said["Fresh"] == "yes",
             file=said.get("FragmentPath", ""),
+            stale=said["NeedDaemonReload"] == "yes",
             dropins={lines[at].removeprefix("dropin "): text(lines[at + 1]) or "" for at in places},
         )
     except (KeyError, IndexError) as error:

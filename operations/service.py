@@ -288,7 +288,7 @@ def _in_the_way(manifest: Manifest, found: Deployed) -> str:
 
 def _runs(unit: str, state: Running) -> bool:
     up = state.active in ("active", "reloading") and state.enabled == "enabled"
-    return up and (state.fresh or not unit.endswith(".service"))
+    return up and not state.stale and (state.fresh or not unit.endswith(".service"))
 
 
 def _file(unit: str) -> str:

@@ -215,7 +215,7 @@ class Answers:
         for unit in units.split():
             file = f"/etc/systemd/system/{re.sub('@[^.]*', '@', unit)}"
             own = [f"FragmentPath={file}"] if app in self.deployed else []
-            lines += [f"unit {unit}", *state, *own, "Fresh=yes"]
+            lines += [f"unit {unit}", *state, *own, "NeedDaemonReload=no", "Fresh=yes"]
         return [*words, *lines]
 
     def _users(self, words: str) -> list[str]:

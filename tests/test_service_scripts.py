@@ -34,7 +34,8 @@ case "$1 $2" in
     ;;
 "is-active "*) [ -n "$pid" ] && kill -0 "$pid" ;;
 "is-failed "*) false ;;
-"show "*) echo "MainPID=$pid" ;;
+"show -p") case $3 in MainPID) echo "MainPID=$pid" ;; *) test ! -e $at/unread || echo "$3=yes" ;; esac ;;
+"daemon-reload "*) rm -f $at/unread ;;
 esac
 """
 PROGRAMS = {
@@ -89,6 +90,11 @@ class Machine:
         for head, text in files.items():
             lines += [f"+ {head}", *(f"|{line}" for line in text.splitlines())]
         return self.run("deployed", "shop", stdin="\n".join([*lines, "# end\n"]), seconds=seconds)
+
+    def restart(self) -> str:
+        """Restart the unit as an admin does, and return its process."""
+        subprocess.run([self.folder / "bin/systemctl", "restart", UNIT], check=True)
+        return self.pid()
 
     def pid(self) -> str:
         return (self.folder / "pids" / UNIT).read_text()
@@ -147,6 +153,41 @@ def test_what_hangs_is_restarted_once_although_it_runs_as_declared(machine):
     assert (done.returncode, done.stderr) == (0, "")
     assert machine.pid() != before
     assert not record.exists(), "what was counted of another process counts no more"
+
+
+def edited(machine: Machine) -> tuple[Path, str]:
+    """Bring a release up and let somebody change its unit and restart it; return the unit and the process."""
+    assert machine.deployed("1.0").returncode == 0
+    unit = machine.folder / "etc/systemd/system" / UNIT
+    unit.write_text("[Service]\nUser=root\n")
+    return unit, machine.restart()
+
+
+def test_what_was_started_from_somebody_elses_unit_is_restarted_with_ours(machine):
+    unit, theirs = edited(machine)
+    assert machine.deployed("1.0").returncode == 0
+    ours = machine.pid()
+    assert (ours != theirs, unit.read_text()) == (True, "[Service]\n")
+    assert machine.deployed("1.0").returncode == 0
+    assert machine.pid() == ours
+
+
+def test_nor_is_that_forgotten_when_a_run_is_killed_that_has_put_the_unit_right(machine):
+    unit, theirs = edited(machine)
+    (machine.folder / "late").touch()
+    assert machine.deployed("1.0", seconds=3).returncode == 124
+    assert (machine.pid(), unit.read_text()) == (theirs, "[Service]\n")
+    (machine.folder / "late").unlink()
+    assert machine.deployed("1.0").returncode == 0
+    assert machine.pid() != theirs
+
+
+def test_what_systemd_has_not_read_may_be_anything(machine):
+    assert machine.deployed("1.0").returncode == 0
+    before = machine.pid()
+    (machine.folder / "unread").touch()
+    assert machine.deployed("1.0").returncode == 0
+    assert machine.pid() != before
 
 
 def test_what_does_not_work_either_is_looked_after_all_the_same(machine):

@@ -38,13 +38,13 @@ for file in "$units"/*; do
     sed -i "s|$root/current/|$root/releases/$release/|" "$file"
 done
 for each in $(all_of "$goal"); do
-    template=$(echo "$each" | sed 's/@.*\./@./')
-    [ -e "$units/$each" ] || cp "$units/$template" "$units/$each"
+    [ -e "$units/$each" ] || cp "$units/$(file_of "$each")" "$units/$each"
     wrong=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify "$units/$each" 2>&1 9>&- |
         grep -e "$units/" -e "^$each:" -e "$each has a bad" -e "$each.*Refusing" || true)
     [ -z "$wrong" ] || refuse "systemd refuses $each, nothing was changed: $wrong"
 done
 
+altered
 # From here to the end of this script, what is half done is known to be so.
 cat "$goal" >>"$store/tried"
 settle "$store/tried"

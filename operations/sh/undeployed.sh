@@ -7,7 +7,7 @@ if [ -d "$store" ]; then
     systemctl daemon-reload
 fi
 rm -f "$root/current"
-rm -rf "$root/releases" "$RUN/probe/$name".* "$RUN/probe/$name@"* "$RUN/socket-$name.socket"
+rm -rf "$root/releases" "$RUN/probe/$name".* "$RUN/probe/$name@"* "$RUN/stale-$name".* "$RUN/stale-$name@"* "$RUN/socket-$name.socket"
 rmdir "$root" 2>/dev/null || true
 rm -f "$STATE/service/build-$name.log"
 # Last, since by it a run that was killed is known to have been at it.
