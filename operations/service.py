@@ -135,7 +135,9 @@ def release(name_: str, version: str, source: Program | Build) -> Commands:
     """
     releases = _releases(name_)
     found = releases.get(version)
-    if found and found.origin and found.origin != source.origin:
+    if found and not found.ours:
+        refuse(_not_ours(f"{_place(name_)}/{version}"))
+    elif found and found.origin and found.origin != source.origin:
         refuse(
             f"{name_}: release {version} is there, from {found.origin}; a release never changes, "
             f"so give what comes from {source.origin} a version of its own"
@@ -241,7 +243,7 @@ def pruned(name_: str, version: str, keep: int) -> Commands:
 @operation
 def removed(name_: str) -> Commands:
     """
-    Remove an application with its units and its releases; its data and its user stay.
+    Remove an application with its units and its releases; its data, its user and what is not ours stay.
 
     + name_: of the application
 
@@ -251,7 +253,11 @@ def removed(name_: str) -> Commands:
 
         service.removed(name="Remove shop", name_="shop")
     """
-    if _releases(name_) or _deployed(name_, [], "").known:
+    releases = _releases(name_)
+    ours = [each.version for each in releases.values() if each.ours or not each.version]
+    if ours or _deployed(name_, [], "").known:
+        if others := sorted(releases.keys() - ours):
+            warn(f"{_place(name_)}: {', '.join(others)} is not elforge's, and stays")
         yield script("undeployed", name_)
     else:
         host.noop(f"{name_}: already absent")
@@ -273,17 +279,23 @@ def _place(name: str) -> str:
 
 def _in_the_way(manifest: Manifest, found: Deployed) -> str:
     """Return whose units or settings stand where ours are to be, or ``""``."""
+    if found.foreign:
+        return _not_ours(f"{ROOT}/{manifest.name}/current")
     for unit, state in found.units.items():
         ours = f"{UNITS}/{_file(unit)}"
         if state.load == "masked":
             return f"{unit} is masked; run systemctl unmask {unit} if elforge may start it"
         if state.file not in ("", ours) or (state.file == ours and not found.known):
-            return f"{state.file} is not elforge's: give the application another name, or move that away"
+            return _not_ours(state.file)
         keys = set(_KEY.findall(manifest.units[_file(unit)]))
         for path, text in state.dropins.items():
             if twice := sorted(keys & set(_KEY.findall(text))):
                 return f"{path} overrides {', '.join(twice)} of {unit}; take it out there"
     return ""
+
+
+def _not_ours(path: str) -> str:
+    return f"{path} is not elforge's: give the application another name, or move that away"
 
 
 def _runs(unit: str, state: Running) -> bool:

@@ -258,3 +258,26 @@ def test_a_release_may_be_called_like_an_archive_of_another(machine):
     done = machine.run("prune", f"{machine.folder}/opt/shop/releases", "1.0", "1.1")
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in (machine.folder / "opt/shop/releases").iterdir()] == ["1.1.tar.gz"]
+
+
+def test_what_goes_is_ours_alone(machine):
+    releases = machine.folder / "opt/shop/releases"
+    assert machine.deployed("1.0").returncode == 0
+    assert obtained(machine, Path("/bin/sleep").read_bytes()).returncode == 0
+    for name in ("20240101", ".snapshot", ".build.2.1"):
+        (releases / name).mkdir()
+        (releases / name / "data.db").write_text("precious")
+    done = machine.run("undeployed", "shop")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in releases.iterdir()) == [".snapshot", "20240101"]
+    assert (releases / "20240101/data.db").read_text() == "precious"
+    assert [path.name for path in (machine.folder / "opt/shop").iterdir()] == ["releases"]
+
+
+def test_of_what_never_ran_the_current_release_is_somebody_elses(machine):
+    assert obtained(machine, Path("/bin/sleep").read_bytes()).returncode == 0
+    current = machine.folder / "opt/shop/current"
+    current.symlink_to("releases/1.0")
+    done = machine.run("undeployed", "shop")
+    assert (done.returncode, done.stderr, current.is_symlink()) == (0, "", True)
+    assert [path.name for path in (machine.folder / "opt/shop/releases").iterdir()] == ["1.0"]
