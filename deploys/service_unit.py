@@ -79,6 +79,7 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
         probe=app.probe or "",
         timeout=app.probe_timeout,
         ready=app.ready_seconds,
+        ports=tuple(_ports(app)),
         dropped=tuple(
             f"{unit}: systemd {systemd} does not know {', '.join(text.dropped)}: left out"
             for unit, text in texts.items()
@@ -90,6 +91,14 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
 def _instances(unit: str, app: App) -> Iterator[str]:
     for instance in app.instances or [""]:
         yield unit.replace("@.", f"@{instance}.")
+
+
+def _ports(app: App) -> Iterator[str]:
+    for port in app.ports:
+        if app.open:
+            yield f"{port} open in {app.zone}"
+        if app.selinux_type:
+            yield f"{port} of type {app.selinux_type}"
 
 
 def _own(app: App) -> dict[str, str]:

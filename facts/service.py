@@ -162,7 +162,7 @@ class Service(FactBase[Deployed]):
 
 _UNIT = (
     'echo "unit $unit"; '
-    'systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths '
+    "systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths "
     '"$unit"; '
     'pid=$(systemctl show -p MainPID "$unit" | cut -d = -f 2); '
     'exe=$(readlink "/proc/$pid/exe"); '

@@ -85,6 +85,7 @@ class Manifest:
     probe: str = ""
     timeout: int = 5  # for one answer to the probe, seconds
     ready: int = 30  # for each unit to come up, seconds
+    ports: tuple[str, ...] = ()  # what the firewall and SELinux deploys are asked for, in words
     dropped: tuple[str, ...] = ()  # what the units would say if systemd were newer
 
     def text(self) -> str:
@@ -111,6 +112,7 @@ class Manifest:
             *(("socket", each) for each in self.sockets),
             *(("unit", each) for each in self.runs),
             *(("watcher", each) for each in self.watchers),
+            *(("port", each) for each in self.ports),
         ]
         parts = [f"{key} {value}\n" for key, value in fields]
         for path, (mode, text) in files.items():

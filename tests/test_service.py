@@ -259,6 +259,14 @@ def test_a_process_is_told_by_all_that_it_was_started_with():
     assert state(probe_seconds=20) == state(), "how it is looked after is no reason to restart it"
 
 
+def test_a_manifest_says_what_other_deploys_do_for_it():
+    assert made(252).ports == (
+        *("8081/tcp open in public", "8081/tcp of type http_port_t"),
+        *("8082/tcp open in public", "8082/tcp of type http_port_t"),
+    )
+    assert made(252, open=False, selinux_type=None).ports == ()
+
+
 def test_secrets_are_in_the_0600_file_alone():
     files = made(252).text().split("\n+ ")
     assert [each.split("\n")[0] for each in files if "s3cret" in each] == [

@@ -73,18 +73,20 @@ class Machine:
         return run_script(self.folder, text, *args, stdin=stdin, seconds=seconds)
 
     def deployed(
-        self, version: str, unit: str = "", socket: bool = False, seconds: int = 60
+        self, version: str, unit: str = "", socket: bool = False, seconds: int = 60, port: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Bring a release up: on a dead machine none answers, and no process that hangs."""
         state = hashlib.sha256(f"{version}{unit}".encode()).hexdigest()
         lines = [f"release {version}", "probe http://x", "timeout 1", "ready 1"]
         lines += [*(["socket shop.socket"] if socket else []), f"unit {UNIT}", f"watcher {TIMER}"]
+        lines += [f"port {port}"] if port else []
         system, own = f"{self.folder}/etc/systemd/system", f"{self.folder}/etc/elforge/service"
         files = {
             f"644 {system}/{UNIT}": f"[Service]\n{unit}",
             f"644 {system}/{TIMER}": "[Timer]",
             **({f"644 {system}/shop.socket": "[Socket]"} if socket else {}),
-            f"755 {own}/shop.probe": f"cd {self.folder}; ! test -e dead && ! cmp -s hangs pids/{UNIT}",
+            f"755 {own}/shop.probe": f"cd {self.folder}; ! test -e dead && ! cmp -s hangs pids/{UNIT} && "
+            '! readlink opt/shop/current | grep -qF "$(cat dies 2>/dev/null || echo none)"',
             f"600 {own}/shop.env": f"ELFORGE_STATE={state}",
         }
         for head, text in files.items():
@@ -200,6 +202,33 @@ def test_what_does_not_work_either_is_looked_after_all_the_same(machine):
     assert f"shop: release 1.1 did not come up within 1 seconds: {UNIT}\nthe journal of {UNIT}" in done.stderr
     assert "shop: release 1.0 is back, as it was, but does not work either" in done.stderr
     assert machine.calls().count(f"restart {TIMER}") == calls + 1
+
+
+IN_FORCE = (
+    "shop: firewall and SELinux have what release {} was declared with (9090/tcp open in public), not what "
+    "release {} had (8080/tcp open in public): until that is declared, clients may not reach it"
+)
+
+
+def test_a_release_that_is_back_has_not_its_ports_back_and_that_is_said(machine):
+    assert machine.deployed("1.0", port="8080/tcp open in public").returncode == 0
+    (machine.folder / "dies").write_text("1.1")
+    machine.release("1.1")
+    done = machine.deployed("1.1", port="9090/tcp open in public")
+    assert "shop: release 1.0 is back, as it was, and works\n" in done.stderr
+    assert IN_FORCE.format("1.1", "1.0") in done.stderr
+    (machine.folder / "dies").unlink()
+    done = machine.deployed("1.1", port="9090/tcp open in public")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = machine.run("deployed", "shop", "1.0")
+    assert (done.returncode, done.stderr) == (0, f"{IN_FORCE.format('1.1', '1.0')}\n")
+
+
+def test_nothing_is_said_of_ports_that_stay(machine):
+    assert machine.deployed("1.0", port="8080/tcp open in public").returncode == 0
+    (machine.folder / "dies").write_text("1.1")
+    machine.release("1.1")
+    assert "firewall" not in machine.deployed("1.1", port="8080/tcp open in public").stderr
 
 
 def test_what_is_ended_by_its_time_limit_is_looked_after_all_the_same(machine):

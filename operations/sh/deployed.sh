@@ -26,6 +26,12 @@ if [ -n "${2-}" ]; then
 else
     base64 -d >"$goal"
 fi
+# ports IN_FORCE RUNS: the ports of a manifest are other deploys' work, which no release takes back.
+ports() {
+    has=$(said_in port "$1" | paste -s -d , -) had=$(said_in port "$2" | paste -s -d , -)
+    [ "$has" = "$had" ] ||
+        say "$name: firewall and SELinux have what release $(said_in release "$1") was declared with (${has:-no port}), not what release $(said_in release "$2") had (${had:-no port}): until that is declared, clients may not reach it"
+}
 # A digest of it in argv would be a hint at the secrets that it holds.
 [ "$(tail -n 1 "$goal")" = "# end" ] || refuse "what is declared did not arrive whole; nothing was changed"
 release=$(said_in release "$goal")
@@ -52,6 +58,7 @@ settle "$store"
 failing=
 attempt "$goal"
 if [ $outcome = 0 ]; then
+    [ -z "${2-}" ] || [ ! -e "$store/good" ] || ports "$store/good" "$goal"
     cp "$goal" "$store/.new"
     settle_all "$store"
     mv -f "$store/.new" "$store/proven.$release"
@@ -80,6 +87,7 @@ if [ -e "$store/good" ]; then
     else
         say "$name: release $before is back, as it was, but does not work either"
     fi
+    [ -n "${2-}" ] || ports "$goal" "$store/good"
 else
     retire /dev/null
     rm -f "$root/current" "$store/tried"

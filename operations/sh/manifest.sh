@@ -1,5 +1,5 @@
 # manifest (a part of deployed and undeployed): what a manifest (Manifest in operations/service.py) says, and how it comes true.
-# The first argument is the application. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
+# The first argument is the application. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher, socket or port;
 # "+ MODE PATH", and each line of that file after a "|".
 name=$1
 store=$STATE/service/$name
