@@ -195,7 +195,8 @@ def rollback(name_: str, version: str) -> Commands:
     """
     Go back to a release that has come up before, with the units and the environment that it had then.
 
-    The next run of the deploy brings back what the inventory says: say there which version it is.
+    The next run of the deploy brings back what the inventory says: say there which version it is. A host that
+    has no release of the application is left alone, with a warning.
 
     + name_: of the application
     + version: of the release
@@ -206,9 +207,18 @@ def rollback(name_: str, version: str) -> Commands:
 
         service.rollback(name="Go back", name_="shop", version="1.4.1")
     """
+    if not isinstance(version, str):
+        # pyinfra 3.10.0, pyinfra_cli/util.py parse_cli_arg: 1.10 is 1.1 by now, and nobody can tell.
+        refuse(
+            f"{name_}: pyinfra's command line makes the number {version!r} of the version; "
+            "with both kinds of quotes it stays text: version='\"1.10\"'"
+        )
     found = _releases(name_)
     proven = sorted(each.version for each in found.values() if each.proven and each.whole)
-    if version not in proven:
+    if not any(each.ours for each in found.values()):
+        warn(f"{name_}: there is no release of it on this host, and nothing to go back to")
+        host.noop(f"{name_}: has no release on this host")
+    elif version not in proven:
         known = f"those that have: {', '.join(proven)}" if proven else "none has"
         refuse(f"{name_}: no release {version} on this host has come up before; {known}")
     elif found[version].current:

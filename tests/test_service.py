@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pyinfra.api import OperationError
+from pyinfra_cli.commands import get_func_and_args
 
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
@@ -21,7 +24,7 @@ from deploys.service_options import App, ServiceOptions
 from deploys.service_unit import HARDENING, manifest
 from facts.release import ElRelease
 from facts.service import Release
-from operations.service import Manifest
+from operations.service import Manifest, rollback
 from pure import unit
 from tests.answers import SYSTEMD, ZONE, Answers, shown
 from tests.answers import firewall as firewall_says
@@ -46,6 +49,7 @@ SHOP = {
     "files": 4096,
 }
 GO = GoOptions.model_validate({"versions": ["1.27.0"]})
+DOC = (Path(__file__).parent.parent / "docs/service.md").read_text()
 ORIGIN = "git https://git.lan/shop.git v1.4.2 ./cmd/shop"
 
 
@@ -106,6 +110,14 @@ def test_another_version_is_built_and_then_run():
         ("Service | Run shop 1.4.3", "deployed shop"),
         ("Service | Remove old releases of shop", "prune /opt/shop/releases 1.4.1"),
     ]
+
+
+@pytest.mark.parametrize("version", ["1.4.1", "1.10", "20261121"])
+def test_the_rollback_that_is_documented_takes_every_version(version):
+    (line,) = [each for each in DOC.splitlines() if "operations.service.rollback" in each]
+    words = shlex.split(line.replace("1.4.1", version))
+    function, (args, options) = get_func_and_args(words[words.index("operations.service.rollback") :])
+    assert (function, args, options) == (rollback, [], {"name_": "shop", "version": version})
 
 
 def test_removal():
