@@ -182,7 +182,7 @@ def deployed(manifest: Manifest) -> Commands:
     if found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in everything):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
-    for line in manifest.dropped:
+    for line in [*manifest.dropped, *_failures(manifest, found)]:
         warn(line)
     # A unit that hangs has its time before its restart, for that (90 s more, to stop) and after it; all of it
     # twice, for this release and for the one before it.
@@ -304,6 +304,12 @@ def _in_the_way(manifest: Manifest, found: Deployed) -> str:
             if twice := sorted(keys & set(_KEY.findall(text))):
                 return f"{path} overrides {', '.join(twice)} of {unit}; take it out there"
     return ""
+
+
+def _failures(manifest: Manifest, found: Deployed) -> list[str]:
+    """A start makes systemd forget that there was any."""
+    failed = [unit for unit in (*manifest.sockets, *manifest.runs) if found.units[unit].active == "failed"]
+    return [f"{unit} has failed, see journalctl -u {unit}: it is started again" for unit in failed]
 
 
 def _not_ours(path: str) -> str:

@@ -120,6 +120,12 @@ def test_the_rollback_that_is_documented_takes_every_version(version):
     assert (function, args, options) == (rollback, [], {"name_": "shop", "version": version})
 
 
+def test_what_has_failed_is_named_in_the_plan(caplog):
+    planned(replace(converged(9), failed={"shop@2.service"}), options())
+    assert "shop@2.service has failed, see journalctl -u shop@2.service: it is started again" in caplog.text
+    assert "shop@1.service has failed" not in caplog.text
+
+
 def test_removal():
     gone = ServiceOptions.model_validate({"apps": {"shop": {"state": "absent"}}})
     assert [step.commands for step in planned(converged(9), gone).steps] == [["undeployed shop"]]

@@ -33,7 +33,8 @@ case "$1 $2" in
     esac
     ;;
 "is-active "*) [ -n "$pid" ] && kill -0 "$pid" ;;
-"is-failed "*) false ;;
+"is-failed "*) test -e $at/failed ;;
+"reset-failed "*) rm -f $at/failed ;;
 "show -p") case $3 in MainPID) echo "MainPID=$pid" ;; *) test ! -e $at/unread || echo "$3=yes" ;; esac ;;
 "daemon-reload "*) rm -f $at/unread ;;
 esac
@@ -98,6 +99,10 @@ class Machine:
         subprocess.run([self.folder / "bin/systemctl", "restart", UNIT], check=True)
         return self.pid()
 
+    def kill(self) -> None:
+        for pid in (self.folder / "pids").iterdir():
+            subprocess.run(["kill", "-9", pid.read_text().strip()], check=False, capture_output=True)
+
     def pid(self) -> str:
         return (self.folder / "pids" / UNIT).read_text()
 
@@ -110,8 +115,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     each = Machine(tmp_path)
     each.release("1.0")
     yield each
-    for pid in (tmp_path / "pids").iterdir():
-        subprocess.run(["kill", "-9", pid.read_text().strip()], check=False)
+    each.kill()
 
 
 def store(machine: Machine) -> set[str]:
@@ -190,6 +194,14 @@ def test_what_systemd_has_not_read_may_be_anything(machine):
     (machine.folder / "unread").touch()
     assert machine.deployed("1.0").returncode == 0
     assert machine.pid() != before
+
+
+def test_what_has_failed_is_told_with_its_journal_before_it_is_forgotten(machine):
+    assert machine.deployed("1.0").returncode == 0
+    machine.kill()
+    (machine.folder / "failed").touch()
+    done = machine.deployed("1.0")
+    assert (done.returncode, done.stderr) == (0, f"{UNIT} had failed before: the journal of {UNIT}\n")
 
 
 def test_what_does_not_work_either_is_looked_after_all_the_same(machine):

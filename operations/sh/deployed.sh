@@ -55,6 +55,10 @@ altered
 cat "$goal" >>"$store/tried"
 settle "$store/tried"
 settle "$store"
+for each in $(said_in unit "$goal"); do
+    ! systemctl is-failed --quiet "$each" ||
+        say "$each had failed before: $(journalctl -u "$each" -n 5 --no-pager -o cat 2>/dev/null || true)"
+done
 failing=
 attempt "$goal"
 if [ $outcome = 0 ]; then

@@ -184,6 +184,8 @@ def test_a_crash_loop_stops_at_the_limit_and_the_next_run_starts_it_again(up: Ho
     assert root(up, "systemctl is-active app.service || true") == "failed", "the probe left it alone"
     done = apply(up.name, deploy=DEPLOY, data=app(**options))
     assert (done.code, [name for _, name in done.changed]) == (0, ["Service | Run app 1.0"])
+    assert "app.service has failed, see journalctl -u app.service" in done.output
+    assert "app.service had failed before: " in done.output
     assert get(up, "/version") == "1.0"
 
 
