@@ -55,20 +55,26 @@ class Machine:
         self.folder = folder
         for name in ("bin", "pids"):
             (folder / name).mkdir()
-        for name, text in PROGRAMS.items():
-            (folder / "bin" / name).write_text(text.replace("FOLDER", str(folder)))
-            (folder / "bin" / name).chmod(0o755)
+        self.programs(PROGRAMS)
+
+    def programs(self, texts: dict[str, str]) -> None:
+        for name, text in texts.items():
+            (self.folder / "bin" / name).write_text(text.replace("FOLDER", str(self.folder)))
+            (self.folder / "bin" / name).chmod(0o755)
 
     def release(self, version: str) -> None:
         place = self.folder / f"opt/shop/releases/{version}/bin"
         place.mkdir(parents=True)
         shutil.copy("/bin/sleep", place / "shop")
 
+    def text(self, name: str) -> str:
+        return script._text(name).replace("PATH=/usr", f"PATH={self.folder}/bin:/usr")
+
     def run(
         self, name: str, *args: str, stdin: str = "", seconds: int = 60
     ) -> subprocess.CompletedProcess[str]:
-        text = script._text(name).replace("PATH=", f"PATH={self.folder}/bin:")
-        for place in ("/opt/", "/etc/systemd/", "/etc/elforge/"):
+        text = self.text(name)
+        for place in ("/opt/", "/etc/systemd/", "/etc/elforge/", "/var/cache/"):
             text = text.replace(place, f"{self.folder}{place}")
         stdin = base64.b64encode(stdin.encode()).decode()
         return run_script(self.folder, text, *args, stdin=stdin, seconds=seconds)
