@@ -68,7 +68,8 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
     What a setting was before one is no longer named comes back with the next boot.
 
     + values: by name, their words one space apart; a setting that the kernel does not have is refused
-    + optional: names of those that are left out instead
+    + optional: names of those that are left out instead, and of which more is as good: what the kernel has beyond
+        them stays
 
     **Example:**
 
@@ -89,7 +90,11 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
         refuse(f"kernel_sysctl: this kernel has no {', '.join(wrong)}")
     if missing:
         warn(f"kernel_profiles: this kernel has no setting {', '.join(missing)}: left out")
-    wanted = {key: value for key, value in values.items() if key not in missing}
+    wanted = {
+        key: _most(value, found[key]) if key in optional else value
+        for key, value in values.items()
+        if key not in missing
+    }
     text = "".join([_HEAD, *(f"{key} = {value}\n" for key, value in wanted.items())])
     writes = list(_written(SYSCTL, text, bool(wanted), snippet("sysctl")))
     if writes:
@@ -98,6 +103,11 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
         yield script("sysctl", SYSCTL)
     else:
         host.noop("the kernel's settings are already as declared" if wanted else "no setting is declared")
+
+
+def _most(value: str, found: str | None) -> str:
+    """The kernel's own defaults grow with its version and the memory."""
+    return max(value, found, key=int) if found and value.isdecimal() and found.isdecimal() else value
 
 
 def _modules(names: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How a release is built, in a real shell, from a real git repository; go is one that tells what it was given."""
+"""How a release is built, in a real shell, from a real repository; go is one that tells what it was given."""
 
 from __future__ import annotations
 
