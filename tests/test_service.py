@@ -300,6 +300,11 @@ def test_ports_are_opened_beside_the_firewalls_own():
     zone = options().adds(own).zones["public"]
     assert zone.ports == ["22/tcp", "8081/tcp", "8082/tcp"]
     assert options(open=False).adds(own) == own
+    ranges = ["8080-8081/tcp", "8000-9000/udp"]
+    own = FirewallOptions.model_validate({"zones": {"public": {"ports": ranges}}})
+    merged = options().adds(own)
+    assert merged.zones["public"].ports == [*ranges, "8082/tcp"]
+    assert list(merged.contradictions()) == []
 
 
 def closed(*own: str) -> Answers:
