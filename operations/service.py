@@ -25,11 +25,10 @@ from operations.script import (
     warn,
 )
 from pure.secrets import reveal
-from pure.unit import environment
+from pure.unit import environment, overridden
 
 # More than any release takes to come up, and the one before it to come back.
 _LONGEST = 6 * 3600
-_KEY = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -299,10 +298,9 @@ def _in_the_way(manifest: Manifest, found: Deployed) -> str:
             return f"{unit} is masked; run systemctl unmask {unit} if elforge may start it"
         if state.file not in ("", ours) or (state.file == ours and not found.known):
             return _not_ours(state.file)
-        keys = set(_KEY.findall(manifest.units[_file(unit)]))
         for path, text in state.dropins.items():
-            if twice := sorted(keys & set(_KEY.findall(text))):
-                return f"{path} overrides {', '.join(twice)} of {unit}; take it out there"
+            if names := overridden(manifest.units[_file(unit)], text):
+                return f"{path} overrides {', '.join(names)} of {unit}; take it out there"
     return ""
 
 
