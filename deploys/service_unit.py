@@ -194,7 +194,7 @@ def _timer(app: App, watcher: str) -> Iterator[Directive]:
     yield Directive("Unit", "Description", "Look whether it answers, put here by elforge")
     for key in ("OnActiveSec", "OnUnitActiveSec"):
         yield Directive("Timer", key, str(app.probe_seconds))
-    # A minute is what systemd takes else.
-    yield Directive("Timer", "AccuracySec", "1s")
+    # A minute is what systemd takes else, at each look.
+    yield Directive("Timer", "AccuracySec", "100ms")
     yield Directive("Timer", "Unit", watcher.replace("@.", f"@{_SPECIFIER}."))
     yield Directive("Install", "WantedBy", "timers.target")
