@@ -9,7 +9,7 @@ from pathlib import Path as LocalPath
 
 from pyinfra import host
 
-from facts.service import ENVIRONMENTS, ROOT, Deployed, Release, Releases, Running, Service
+from facts.service import ENVIRONMENTS, ROOT, STORE, Deployed, Release, Releases, Running, Service
 from facts.unit import UNITS
 from operations.carry import Carried
 from operations.script import (
@@ -144,7 +144,7 @@ def release(name_: str, version: str, source: Program | Build) -> Commands:
             f"so give what comes from {source.origin} a version of its own"
         )
     elif found and found.whole and "" in releases:
-        yield script("prune", _place(name_))
+        yield script("prune", _place(name_), "")
     elif found and found.whole:
         host.noop(f"{name_}: release {version} is already there")
     elif isinstance(source, Build):
@@ -246,7 +246,7 @@ def pruned(name_: str, version: str, keep: int) -> Commands:
     others.sort(key=lambda each: (each.proven, each.version), reverse=True)
     gone = sorted(each.version for each in others[keep - 1 :] if each.origin)
     if gone:
-        yield script("prune", _place(name_), *gone)
+        yield script("prune", _place(name_), f"{STORE}/{name_}/proven.", *gone)
     else:
         host.noop(f"{name_}: no release is too many")
 

@@ -108,7 +108,10 @@ def test_another_version_is_built_and_then_run():
     assert changed == [
         ("Service | Get shop 1.4.3", "compile"),
         ("Service | Run shop 1.4.3", "deployed shop"),
-        ("Service | Remove old releases of shop", "prune /opt/shop/releases 1.4.1"),
+        (
+            "Service | Remove old releases of shop",
+            "prune /opt/shop/releases /var/lib/elforge/service/shop/proven. 1.4.1",
+        ),
     ]
 
 

@@ -302,9 +302,19 @@ def test_a_release_may_be_called_like_an_archive_of_another(machine):
     for version in ("1.1", "1.1.tar.gz"):
         machine.release(version)
     (machine.folder / "opt/shop/releases/1.0.tar.gz").write_text("")
-    done = machine.run("prune", f"{machine.folder}/opt/shop/releases", "1.0", "1.1")
+    done = machine.run("prune", f"{machine.folder}/opt/shop/releases", "", "1.0", "1.1")
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in (machine.folder / "opt/shop/releases").iterdir()] == ["1.1.tar.gz"]
+
+
+def test_the_environment_of_a_release_goes_with_it(machine):
+    assert machine.deployed("1.0").returncode == 0
+    machine.release("1.1")
+    assert machine.deployed("1.1").returncode == 0
+    records = machine.folder / "state/service/shop/proven."
+    done = machine.run("prune", f"{machine.folder}/opt/shop/releases", str(records), "1.0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert store(machine) == {"good", "proven.1.1", "seal"}
 
 
 def test_what_goes_is_ours_alone(machine):
