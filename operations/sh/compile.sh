@@ -27,7 +27,8 @@ fetched() {
     before=$(recorded)
     if [ -n "$before" ]; then
         commit=$(in_source rev-parse -q --verify "$before^{commit}") ||
-            die "$name: $git no longer has $before, which release $version was built from: give what it has now a version of its own"
+            die "$name: $git no longer has $before, which release $version was built from:" \
+                "give what it has now a version of its own"
     else
         commit=$(in_source rev-parse -q --verify "$ref^{commit}" || in_source rev-parse -q --verify "origin/$ref^{commit}") ||
             die "$name: $git has no $ref"

@@ -30,7 +30,8 @@ fi
 ports() {
     has=$(said_in port "$1" | paste -s -d , -) had=$(said_in port "$2" | paste -s -d , -)
     [ "$has" = "$had" ] ||
-        say "$name: firewall and SELinux have what release $(said_in release "$1") was declared with (${has:-no port}), not what release $(said_in release "$2") had (${had:-no port}): until that is declared, clients may not reach it"
+        say "$name: firewall and SELinux have what release $(said_in release "$1") was declared with (${has:-no port})," \
+            "not what release $(said_in release "$2") had (${had:-no port}): until that is declared, clients may not reach it"
 }
 # A digest of it in argv would be a hint at the secrets that it holds.
 [ "$(tail -n 1 "$goal")" = "# end" ] || refuse "what is declared did not arrive whole; nothing was changed"
