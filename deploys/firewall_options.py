@@ -354,7 +354,7 @@ def _clashes(each: Any_) -> Iterator[str]:
         seen.setdefault(canonical, text)
     for field in ("ports", "source_ports"):
         for one, other in itertools.combinations(dict.fromkeys(getattr(each, field, [])), 2):
-            if _overlap(one, other):
+            if overlap(one, other):
                 yield f"{field}: {one} and {other} overlap"
     absent = getattr(each, "absent", None)
     for text, canonical in absent.items() if absent else []:
@@ -369,7 +369,15 @@ def _clashes(each: Any_) -> Iterator[str]:
                 yield f"{entry} {why}"
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
+    """
+    Return whether two of firewalld's ports have one in common.
+
+    + one: such as 8080/tcp or 8000-8010/tcp
+    + other: the same
+
+    ``overlap("8000-8010/tcp", "8005/tcp")`` returns ``True``.
+    """
     (first, protocol), (second, another) = one.split("/"), other.split("/")
     (a, b), (c, d) = ((int(p.split("-")[0]), int(p.split("-")[-1])) for p in (first, second))
     return protocol == another and a <= d and c <= b

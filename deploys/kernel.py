@@ -14,9 +14,8 @@ from deploys.docker import DockerOptions
 from deploys.options import Fleet, Options
 from deploys.release import Release
 from facts.release import Machine
-from operations import files
 from operations import kernel as settings
-from operations.kernel import comes_with
+from operations.kernel import NR_OPEN, comes_with
 from pure.daemon_options import Unique, grammar
 
 LIMITS = "/etc/security/limits.d/elforge.conf"
@@ -128,13 +127,13 @@ class KernelOptions(Options):
                 yield f"kernel_limits: {domain} {item}: {value} lets nobody in; {_LEAST[item]} at least"
             if item == "nofile" and _number(value) > self._most_files:
                 yield (
-                    f"kernel_limits: {domain} nofile: {value} is more than fs.nr_open, {self._most_files}: "
+                    f"kernel_limits: {domain} nofile: {value} is more than {NR_OPEN}, {self._most_files}: "
                     "pam_limits would let nobody in"
                 )
 
     @property
     def _most_files(self) -> int:
-        most = self.sysctl.get("fs.nr_open", _MOST_FILES)
+        most = self.sysctl.get(NR_OPEN, _MOST_FILES)
         return int(most) if re.fullmatch(r"\d+", str(most)) else _MOST_FILES
 
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
@@ -163,13 +162,22 @@ def kernel(options: KernelOptions, release: Release, machine: Machine) -> None:
         values={key: str(value) for key, value in {**extra, **options.sysctl}.items()},
         optional=sorted(extra.keys() - options.sysctl.keys()),
     )
-    if options.limits:
-        files.put(name="Set limits of logins", path=LIMITS, content=_limits(options.limits))
-    else:
-        files.absent(name="Set no limits of logins", path=LIMITS)
+    settings.limits(
+        name="Set limits of logins" if options.limits else "Set no limits of logins",
+        path=LIMITS,
+        content=_limits(options.limits),
+        # What is declared has been compared with it, and is set by now.
+        nofile=0 if NR_OPEN in options.sysctl else _most_files(options.limits),
+    )
 
 
-def _limits(limits: list[Limit]) -> str:
+def _most_files(limits: list[Limit]) -> int:
+    return max((int(each.value) for each in limits if each.item == "nofile"), default=0)
+
+
+def _limits(limits: list[Limit]) -> str | None:
+    if not limits:
+        return None
     lines = [f"{each.domain} {each.type} {each.item} {each.value}\n" for each in limits]
     return "".join(["# Written by elforge from kernel_limits: edits are overwritten.\n", *lines])
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from deploys.firewall_options import FirewallOptions, Zone
+from deploys.firewall_options import FirewallOptions, Zone, overlap
 from deploys.firewall_options import Name as ZoneName
 from deploys.go import BUILDER, GoOptions
 from deploys.kernel import KernelOptions
@@ -314,7 +314,8 @@ def _opened(firewall: FirewallOptions, ports: list[tuple[str, str]]) -> Options:
     zones: Mapping[str, Zone] = firewall.zones
     for name, port in ports:
         zone = zones.get(name, Zone())
-        if port not in zone.ports:
+        # A range that it is in opens it, too, and firewalld takes no two that overlap.
+        if not any(overlap(port, each) for each in zone.ports):
             zones = {**zones, name: zone.model_copy(update={"ports": [*zone.ports, port]})}
     return firewall.model_copy(update={"zones": zones})
 

@@ -79,6 +79,7 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
         probe=app.probe or "",
         timeout=app.probe_timeout,
         ready=app.ready_seconds,
+        ports=tuple(_ports(app)),
         dropped=tuple(
             f"{unit}: systemd {systemd} does not know {', '.join(text.dropped)}: left out"
             for unit, text in texts.items()
@@ -90,6 +91,14 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
 def _instances(unit: str, app: App) -> Iterator[str]:
     for instance in app.instances or [""]:
         yield unit.replace("@.", f"@{instance}.")
+
+
+def _ports(app: App) -> Iterator[str]:
+    for port in app.ports:
+        if app.open:
+            yield f"{port} open in {app.zone}"
+        if app.selinux_type:
+            yield f"{port} of type {app.selinux_type}"
 
 
 def _own(app: App) -> dict[str, str]:
@@ -185,7 +194,7 @@ def _timer(app: App, watcher: str) -> Iterator[Directive]:
     yield Directive("Unit", "Description", "Look whether it answers, put here by elforge")
     for key in ("OnActiveSec", "OnUnitActiveSec"):
         yield Directive("Timer", key, str(app.probe_seconds))
-    # A minute is what systemd takes else.
-    yield Directive("Timer", "AccuracySec", "1s")
+    # A minute is what systemd takes else, at each look.
+    yield Directive("Timer", "AccuracySec", "100ms")
     yield Directive("Timer", "Unit", watcher.replace("@.", f"@{_SPECIFIER}."))
     yield Directive("Install", "WantedBy", "timers.target")

@@ -32,13 +32,18 @@ SEAL = (
 
 @dataclass(frozen=True)
 class Release:
-    """A directory below releases; without an origin it is not ours, or is not whole."""
+    """A directory below releases."""
 
     version: str
     origin: str = ""
     whole: bool = False
     proven: int = 0  # when it last came up, seconds since 1970; 0: never
     current: bool = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether elforge has put it there; one that has come up may have lost its record."""
+        return bool(self.origin or self.proven)
 
     def to_json(self) -> dict[str, Any]:
         """Let ``pyinfra inventory.py fact`` print it."""
@@ -53,7 +58,8 @@ class Releases(FactBase[dict[str, Release]]):
         program = shlex.quote(f"bin/{app}")
         return framed(
             f"if test -e {place}; then cd {place} || exit 1; now=$(readlink ../current); "
-            "for each in .[!.]* *; do "
+            # What a killed run leaves, and nobody else's hidden directories.
+            "for each in .build.* .old.* .incoming *; do "
             'if test -d "$each" && ! test -L "$each"; then '
             f'record="$each/{RECORD}"; echo "$each"; {shown("record")}; '
             f'echo "$({STAMP} "$each"/{program} 2>/dev/null)"; '
@@ -86,13 +92,14 @@ def _release(version: str, record: str, stamp: str, proven: str, place: str) -> 
 
 @dataclass(frozen=True)
 class Running:
-    """A unit: its states in systemd's words; ``fresh`` when what runs is what its files say."""
+    """A unit: its states in systemd's words; ``fresh``: its process has our program and environment."""
 
     load: str
     active: str
     enabled: str
     fresh: bool
     file: str  # where systemd has it from
+    stale: bool = False  # its files changed since systemd read them
     dropins: dict[str, str] = field(default_factory=dict)  # path to text, of drop-ins that are not ours
 
 
@@ -104,6 +111,7 @@ class Deployed:
     whole: bool  # whether all that it consists of is still there, and nothing else is half done
     known: bool  # whether anything of it is there at all
     units: dict[str, Running]
+    foreign: bool = False  # whether somebody else has a current release there
 
     def to_json(self) -> dict[str, Any]:
         """Let ``pyinfra inventory.py fact`` print it."""
@@ -132,13 +140,14 @@ class Service(FactBase[Deployed]):
             "echo known; test -r good && base64 -d | cmp -s - good && echo same || echo differs; "
             f'test ! -e tried && test "$( {SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
             f'elif test -e "$store"; then echo unreadable; '
+            'elif test -e "$current" || test -L "$current"; then echo foreign; echo differs; echo broken; '
             f"else echo unknown; echo differs; echo broken; fi; "
             f"for unit in {' '.join(map(shlex.quote, units))}; do {_UNIT}; done"
         )
 
     def process(self, output: list[str]) -> Deployed:
         lines = unframed(output)
-        if lines[:1] not in (["known"], ["unknown"]) or len(lines) < 3:
+        if lines[:1] not in (["known"], ["unknown"], ["foreign"]) or len(lines) < 3:
             raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
         if lines[1] not in ("same", "differs") or lines[2] not in ("whole", "broken"):
             raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
@@ -147,12 +156,14 @@ class Service(FactBase[Deployed]):
             whole=lines[2] == "whole",
             known=lines[0] == "known",
             units=dict(_running(lines[3:])),
+            foreign=lines[0] == "foreign",
         )
 
 
 _UNIT = (
     'echo "unit $unit"; '
-    'systemctl show -p LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths "$unit"; '
+    "systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths "
+    '"$unit"; '
     'pid=$(systemctl show -p MainPID "$unit" | cut -d = -f 2); '
     'exe=$(readlink "/proc/$pid/exe"); '
     'if test -n "$state" && test "$exe" = "$(readlink -f "$current")/$program" && '
@@ -184,6 +195,7 @@ def _unit(lines: list[str]) -> tuple[str, Running]:
             enabled=said.get("UnitFileState", ""),
             fresh=said["Fresh"] == "yes",
             file=said.get("FragmentPath", ""),
+            stale=said["NeedDaemonReload"] == "yes",
             dropins={lines[at].removeprefix("dropin "): text(lines[at + 1]) or "" for at in places},
         )
     except (KeyError, IndexError) as error:

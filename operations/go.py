@@ -211,7 +211,7 @@ def prune(root: str, keep: list[str]) -> Commands:
     """
     gone = [each.name for each in _toolchains(root).values() if each.version and each.name not in keep]
     if gone:
-        yield script("prune", root, *sorted(gone))
+        yield script("prune", root, "", *sorted(gone))
     else:
         host.noop(f"nothing to remove from {root}")
 
@@ -263,7 +263,7 @@ def tidy(root: str) -> Commands:
         go.tidy(name="Tidy up", root="/usr/local/go-toolchains")
     """
     if any(name.startswith(".") for name in _toolchains(root)):
-        yield script("prune", root)
+        yield script("prune", root, "")
     else:
         host.noop(f"nothing was left in {root}")
 

@@ -14,6 +14,8 @@ MODULES = "/etc/modules-load.d/elforge.conf"
 # Letters sort after digits: this comes after 99-sysctl.conf, which is /etc/sysctl.conf.
 SYSCTL = "/etc/sysctl.d/elforge.conf"
 _HEAD = "# Written by elforge from kernel_ options: edits are overwritten.\n"
+# What pam_limits can set no limit beyond: who has such a one is let in no more.
+NR_OPEN = "fs.nr_open"
 _MODULE_OF = {"net.bridge.": "br_netfilter", "net.netfilter.nf_conntrack_": "nf_conntrack"}
 
 
@@ -68,7 +70,8 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
     What a setting was before one is no longer named comes back with the next boot.
 
     + values: by name, their words one space apart; a setting that the kernel does not have is refused
-    + optional: names of those that are left out instead
+    + optional: names of those that are left out instead; of these more is as good, and what the kernel has
+        beyond a value stays
 
     **Example:**
 
@@ -89,7 +92,11 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
         refuse(f"kernel_sysctl: this kernel has no {', '.join(wrong)}")
     if missing:
         warn(f"kernel_profiles: this kernel has no setting {', '.join(missing)}: left out")
-    wanted = {key: value for key, value in values.items() if key not in missing}
+    wanted = {
+        key: _most(value, found[key]) if key in optional else value
+        for key, value in values.items()
+        if key not in missing
+    }
     text = "".join([_HEAD, *(f"{key} = {value}\n" for key, value in wanted.items())])
     writes = list(_written(SYSCTL, text, bool(wanted), snippet("sysctl")))
     if writes:
@@ -98,6 +105,38 @@ def sysctl(values: Mapping[str, str], *, optional: Sequence[str] = ()) -> Comman
         yield script("sysctl", SYSCTL)
     else:
         host.noop("the kernel's settings are already as declared" if wanted else "no setting is declared")
+
+
+@operation
+def limits(path: str, content: str | None, *, nofile: int = 0) -> Commands:
+    """
+    Write or remove limits of logins; they count from the next one on.
+
+    + path: of the file, below /etc/security/limits.d
+    + content: its text; None removes it
+    + nofile: the highest number of open files in it, which the kernel has to allow; 0 asks nothing: there is
+        none, or an earlier operation sets what it allows
+
+    **Example:**
+
+    .. code:: python
+
+        kernel.limits(name="Limit files", path=LIMITS, content="@ci - nofile 4096\\n", nofile=4096)
+    """
+    if nofile:
+        found = host.get_fact(Sysctl, keys=[NR_OPEN])
+        most = (found or {}).get(NR_OPEN) or unreadable(NR_OPEN)
+        if nofile > int(most):
+            refuse(
+                f"kernel_limits: nofile {nofile} is more than this kernel's {NR_OPEN}, {most}: "
+                "pam_limits would let nobody in"
+            )
+    yield from _written(path, content or "", content is not None, "")
+
+
+def _most(value: str, found: str | None) -> str:
+    """The kernel's own defaults grow with its version and the memory."""
+    return max(value, found, key=int) if found and value.isdecimal() and found.isdecimal() else value
 
 
 def _modules(names: list[str]) -> dict[str, str]:

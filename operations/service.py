@@ -9,7 +9,7 @@ from pathlib import Path as LocalPath
 
 from pyinfra import host
 
-from facts.service import ENVIRONMENTS, ROOT, Deployed, Release, Releases, Running, Service
+from facts.service import ENVIRONMENTS, ROOT, STORE, Deployed, Release, Releases, Running, Service
 from facts.unit import UNITS
 from operations.carry import Carried
 from operations.script import (
@@ -25,11 +25,10 @@ from operations.script import (
     warn,
 )
 from pure.secrets import reveal
-from pure.unit import environment
+from pure.unit import environment, overridden
 
 # More than any release takes to come up, and the one before it to come back.
 _LONGEST = 6 * 3600
-_KEY = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ class Manifest:
     probe: str = ""
     timeout: int = 5  # for one answer to the probe, seconds
     ready: int = 30  # for each unit to come up, seconds
+    ports: tuple[str, ...] = ()  # what the firewall and SELinux deploys are asked for, in words
     dropped: tuple[str, ...] = ()  # what the units would say if systemd were newer
 
     def text(self) -> str:
@@ -111,6 +111,7 @@ class Manifest:
             *(("socket", each) for each in self.sockets),
             *(("unit", each) for each in self.runs),
             *(("watcher", each) for each in self.watchers),
+            *(("port", each) for each in self.ports),
         ]
         parts = [f"{key} {value}\n" for key, value in fields]
         for path, (mode, text) in files.items():
@@ -135,13 +136,15 @@ def release(name_: str, version: str, source: Program | Build) -> Commands:
     """
     releases = _releases(name_)
     found = releases.get(version)
-    if found and found.origin and found.origin != source.origin:
+    if found and not found.ours:
+        refuse(_not_ours(f"{_place(name_)}/{version}"))
+    elif found and found.origin and found.origin != source.origin:
         refuse(
             f"{name_}: release {version} is there, from {found.origin}; a release never changes, "
             f"so give what comes from {source.origin} a version of its own"
         )
     elif found and found.whole and "" in releases:
-        yield script("prune", _place(name_))
+        yield script("prune", _place(name_), "")
     elif found and found.whole:
         host.noop(f"{name_}: release {version} is already there")
     elif isinstance(source, Build):
@@ -178,7 +181,7 @@ def deployed(manifest: Manifest) -> Commands:
     if found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in everything):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
-    for line in manifest.dropped:
+    for line in [*manifest.dropped, *_failures(manifest, found)]:
         warn(line)
     # A unit that hangs has its time before its restart, for that (90 s more, to stop) and after it; all of it
     # twice, for this release and for the one before it.
@@ -191,7 +194,8 @@ def rollback(name_: str, version: str) -> Commands:
     """
     Go back to a release that has come up before, with the units and the environment that it had then.
 
-    The next run of the deploy brings back what the inventory says: say there which version it is.
+    The next run of the deploy brings back what the inventory says: say there which version it is. A host that
+    has no release of the application is left alone, with a warning.
 
     + name_: of the application
     + version: of the release
@@ -202,9 +206,18 @@ def rollback(name_: str, version: str) -> Commands:
 
         service.rollback(name="Go back", name_="shop", version="1.4.1")
     """
+    if not isinstance(version, str):
+        # pyinfra 3.10.0, pyinfra_cli/util.py parse_cli_arg: 1.10 is 1.1 by now, and nobody can tell.
+        refuse(
+            f"{name_}: pyinfra's command line makes the number {version!r} of the version; "
+            "with both kinds of quotes it stays text: version='\"1.10\"'"
+        )
     found = _releases(name_)
     proven = sorted(each.version for each in found.values() if each.proven and each.whole)
-    if version not in proven:
+    if not any(each.ours for each in found.values()):
+        warn(f"{name_}: there is no release of it on this host, and nothing to go back to")
+        host.noop(f"{name_}: has no release on this host")
+    elif version not in proven:
         known = f"those that have: {', '.join(proven)}" if proven else "none has"
         refuse(f"{name_}: no release {version} on this host has come up before; {known}")
     elif found[version].current:
@@ -233,7 +246,7 @@ def pruned(name_: str, version: str, keep: int) -> Commands:
     others.sort(key=lambda each: (each.proven, each.version), reverse=True)
     gone = sorted(each.version for each in others[keep - 1 :] if each.origin)
     if gone:
-        yield script("prune", _place(name_), *gone)
+        yield script("prune", _place(name_), f"{STORE}/{name_}/proven.", *gone)
     else:
         host.noop(f"{name_}: no release is too many")
 
@@ -241,7 +254,7 @@ def pruned(name_: str, version: str, keep: int) -> Commands:
 @operation
 def removed(name_: str) -> Commands:
     """
-    Remove an application with its units and its releases; its data and its user stay.
+    Remove an application with its units and its releases; its data, its user and what is not ours stay.
 
     + name_: of the application
 
@@ -251,7 +264,11 @@ def removed(name_: str) -> Commands:
 
         service.removed(name="Remove shop", name_="shop")
     """
-    if _releases(name_) or _deployed(name_, [], "").known:
+    releases = _releases(name_)
+    ours = [each.version for each in releases.values() if each.ours or not each.version]
+    if ours or _deployed(name_, [], "").known:
+        if others := sorted(releases.keys() - ours):
+            warn(f"{_place(name_)}: {', '.join(others)} is not elforge's, and stays")
         yield script("undeployed", name_)
     else:
         host.noop(f"{name_}: already absent")
@@ -273,22 +290,33 @@ def _place(name: str) -> str:
 
 def _in_the_way(manifest: Manifest, found: Deployed) -> str:
     """Return whose units or settings stand where ours are to be, or ``""``."""
+    if found.foreign:
+        return _not_ours(f"{ROOT}/{manifest.name}/current")
     for unit, state in found.units.items():
         ours = f"{UNITS}/{_file(unit)}"
         if state.load == "masked":
             return f"{unit} is masked; run systemctl unmask {unit} if elforge may start it"
         if state.file not in ("", ours) or (state.file == ours and not found.known):
-            return f"{state.file} is not elforge's: give the application another name, or move that away"
-        keys = set(_KEY.findall(manifest.units[_file(unit)]))
+            return _not_ours(state.file)
         for path, text in state.dropins.items():
-            if twice := sorted(keys & set(_KEY.findall(text))):
-                return f"{path} overrides {', '.join(twice)} of {unit}; take it out there"
+            if names := overridden(manifest.units[_file(unit)], text):
+                return f"{path} overrides {', '.join(names)} of {unit}; take it out there"
     return ""
+
+
+def _failures(manifest: Manifest, found: Deployed) -> list[str]:
+    """A start makes systemd forget that there was any."""
+    failed = [unit for unit in (*manifest.sockets, *manifest.runs) if found.units[unit].active == "failed"]
+    return [f"{unit} has failed, see journalctl -u {unit}: it is started again" for unit in failed]
+
+
+def _not_ours(path: str) -> str:
+    return f"{path} is not elforge's: give the application another name, or move that away"
 
 
 def _runs(unit: str, state: Running) -> bool:
     up = state.active in ("active", "reloading") and state.enabled == "enabled"
-    return up and (state.fresh or not unit.endswith(".service"))
+    return up and not state.stale and (state.fresh or not unit.endswith(".service"))
 
 
 def _file(unit: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_FOREIGN = re.compile(r"/(home|root|tmp|var/tmp|dev|proc|sys|run|etc|boot)(/|$)")
+# By their other names, too: /lib is /usr/lib on every release.
+_FOREIGN = re.compile(
+    r"/(home|root|tmp|var/tmp|dev|proc|sys|run|var/run|var/lock|etc|boot|bin|sbin|lib|lib64)(/|$)"
+)
 
 
 def foreign(path: str) -> str:

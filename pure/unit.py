@@ -83,6 +83,9 @@ KNOWN: dict[str, Known] = {
 # The variable, a $ by itself, for the $ that a word begins with: systemd 219 takes what follows one, a $ too,
 # for a variable's name, but for a {, and drops the word (util.c, replace_env_argv).
 DOLLAR = "ELFORGE_DOLLAR"
+# What a drop-in adds to, unless it empties the list first.
+_LISTS = {"After", "Wants", "Requires", "EnvironmentFile", "ReadWritePaths", "ReadWriteDirectories"}
+_SETTING = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 SECTIONS = ("Unit", "Service", "Socket", "Timer", "Mount", "Install", "Journal")
 
@@ -122,6 +125,21 @@ def fitted(directive: Directive, systemd: int) -> Directive | None:
     if known.older is None:
         return None
     return Directive(*known.older, value if known.value is None else known.value)
+
+
+def overridden(unit: str, dropin: str) -> list[str]:
+    """
+    Return which settings of a unit a drop-in replaces; what it only adds to is none of them.
+
+    + unit: its text
+    + dropin: the text of the drop-in
+
+    ``overridden("[Service]\\nUser=app\\n", "[Unit]\\nAfter=db.service\\n[Service]\\nUser=root\\n")`` returns
+    ``["User"]``.
+    """
+    own = {name for name, _ in _SETTING.findall(unit)}
+    said = {name for name, value in _SETTING.findall(dropin) if name not in _LISTS or not value}
+    return sorted(own & said)
 
 
 def command(words: Iterable[str]) -> str:

@@ -68,6 +68,7 @@ class Answers:
     toolchains: dict[str, list[Toolchain]] = field(default_factory=dict)  # by the directory that holds them
     releases: dict[str, list[Release]] = field(default_factory=dict)  # by application
     deployed: set[str] = field(default_factory=set)  # applications that run as declared
+    failed: set[str] = field(default_factory=set)  # units of theirs that have failed
     selinux: list[str] = field(default_factory=list)  # as facts/selinux.py reads them
     policy: list[str] = field(default_factory=list)
     mislabelled: list[str] = field(default_factory=list)
@@ -215,7 +216,8 @@ class Answers:
         for unit in units.split():
             file = f"/etc/systemd/system/{re.sub('@[^.]*', '@', unit)}"
             own = [f"FragmentPath={file}"] if app in self.deployed else []
-            lines += [f"unit {unit}", *state, *own, "Fresh=yes"]
+            lines += [f"unit {unit}", *state, *own, "NeedDaemonReload=no", "Fresh=yes"]
+            lines += ["ActiveState=failed"] if unit in self.failed else []
         return [*words, *lines]
 
     def _users(self, words: str) -> list[str]:

@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 def pyinfra(
     *names: str,
-    deploy: str = "deploy.py",
+    deploy: str | Sequence[str] = "deploy.py",
     dry: bool = False,
     user: str = "ops",
     program: Sequence[str] = ("-m", "pyinfra"),
@@ -37,6 +37,7 @@ def pyinfra(
     Run ``deploy`` against lab hosts and return what happened.
 
     + names: lab hosts
+    + deploy: a file, or an operation with its arguments
     + dry: only predict
     + user: who logs in, ops or root
     + program: arguments of Python in place of pyinfra itself, for tests that kill it
@@ -45,7 +46,7 @@ def pyinfra(
     asked = {"names": names, "user": user, "data": data or {}}
     flags = ["--dry", "--json"] if dry else ["-y", "--json"]
     done = forks.run(
-        [*program, *flags, INVENTORY, deploy],
+        [*program, *flags, INVENTORY, *([deploy] if isinstance(deploy, str) else deploy)],
         {**os.environ, "PYINFRA_PROGRESS": "off", "ELFORGE_TEST": json.dumps(asked), **(env or {})},
         seconds,
     )

@@ -243,6 +243,14 @@ def test_what_is_wrong_is_said_in_one_line(options, line):
 
 
 @pytest.mark.parametrize(
+    "path", ["/lib/modules", "/lib64/x", "/bin/x", "/sbin/x", "/var/run/x", "/var/lock/x"]
+)
+def test_a_place_of_the_systems_is_one_by_any_name(path):
+    (line,) = said(**place(path=path))
+    assert f"{path} is the system's, a user's or gone after a boot" in line
+
+
+@pytest.mark.parametrize(
     "schedule", ["*/2:00", "Mon..Fri 03:00", "25:00", "3:60", "yesterday", "", "03:00:00"]
 )
 def test_a_schedule_is_one_that_every_systemd_takes(schedule):

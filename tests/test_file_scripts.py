@@ -121,3 +121,10 @@ def test_a_link_that_came_in_between_is_not_followed(tmp_path):
         f"{tmp_path}/a is a symbolic link, and links are not followed\n",
     )
     assert mode(tmp_path / "etc") == "711"
+
+
+def test_h64_a_user_does_not_join_a_group_that_is_there(tmp_path):
+    group = tmp_path.group()
+    done = run_script(tmp_path, script._text("user"), group, "/nowhere", "/sbin/nologin")
+    assert (done.returncode, "useradd" in done.stderr) == (1, False)
+    assert f"there is a group {group} already" in done.stderr

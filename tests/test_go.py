@@ -204,7 +204,7 @@ def test_a_builder_that_nobody_knows_is_refused():
 def test_old_toolchains_stay_until_they_are_pruned():
     assert changes(planned(converged(9, *BOTH), versions=BOTH[:1])) == {}
     done = changes(planned(converged(9, *BOTH), versions=BOTH[:1], prune=True))
-    assert done == {"Remove other toolchains": [f"prune {ROOT} go1.26.7"]}
+    assert done == {"Remove other toolchains": [f"prune {ROOT} '' go1.26.7"]}
 
 
 def test_pruning_a_host_with_nothing_to_prune():

@@ -132,19 +132,19 @@ def test_one_of_two_goes(tmp_path, root):
     for name in ("go1.26.7.tar.gz", "go1.26.7.tar.gz.sha256", "go1.27.0.tar.gz"):
         (root / name).write_text("")
     (root / ".build.go1.25.14").mkdir()
-    run(tmp_path, "prune", str(root), "go1.26.7")
+    run(tmp_path, "prune", str(root), "", "go1.26.7")
     assert names(root) == ["go1.27.0", "go1.27.0.tar.gz"]
 
 
 def test_the_root_goes_with_the_last_one(tmp_path, root):
     (root / ".old.go1.27.0").mkdir()
-    run(tmp_path, "prune", str(root), "go1.26.7", "go1.27.0")
+    run(tmp_path, "prune", str(root), "", "go1.26.7", "go1.27.0")
     assert not root.exists()
 
 
 def test_the_root_stays_with_what_is_not_ours(tmp_path, root):
     (root / "notes").write_text("")
-    run(tmp_path, "prune", str(root), "go1.26.7", "go1.27.0")
+    run(tmp_path, "prune", str(root), "", "go1.26.7", "go1.27.0")
     assert names(root) == ["notes"]
 
 

@@ -179,8 +179,13 @@ def test_sizes_and_spans():
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>{0}/done
+conf=etc/systemd/journald.conf.d/elforge.conf
 case $* in
-*restart*) test ! -e {0}/broken ;;
+*restart*)
+    {{ test ! -e {0}/once || ! rm {0}/once; }} && {{ test ! -e {0}/needed || test -e {0}/$conf; }} &&
+        test ! -e {0}/broken && ! grep -qs bad {0}/$conf
+    ;;
+*ActiveEnterTimestamp*) echo ActiveEnterTimestamp=$(cat {0}/since 2>/dev/null || echo 1999-01-01) ;;
 *USR1*) test ! -e {0}/works || {{ touch {0}/disk/id/system.journal; rm -f {0}/memory/id/system.journal; }} ;;
 esac
 """
@@ -241,9 +246,12 @@ class Host:
         return [line for line in found.read_text().splitlines() if "show" not in line and "reset" not in line]
 
     @property
+    def loaded(self) -> Path:
+        return self.folder / "run/systemd-journald.service/elforge.conf"
+
+    @property
     def record(self) -> str | None:
-        path = self.folder / "run/systemd-journald.service/elforge.conf"
-        return path.read_text() if path.exists() else None
+        return self.loaded.read_text() if self.loaded.exists() else None
 
 
 def test_journald_is_restarted_and_what_it_took_is_recorded(tmp_path):
@@ -289,7 +297,53 @@ def test_h48_a_journald_that_does_not_come_back_fails_and_is_tried_again(tmp_pat
     (tmp_path / "broken").touch()
     done = host.run("yes", "no", "", "")
     assert (done.returncode, host.record) == (1, "pending\n")
-    assert "systemd-journald.service does not come back" in done.stderr
+    assert "systemd-journald.service does not come back, nor with its previous configuration" in done.stderr
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_h48_a_journald_that_does_not_come_back_gets_what_it_had_loaded(tmp_path, killed):
+    host = Host(tmp_path)
+    assert host.run("yes", "no", "", "").returncode == 0
+    host.file.write_text("[Journal]\nbad\n")
+    if killed:
+        # As by a run that has got no further than that, and the next one with something else that is bad.
+        (tmp_path / "run/systemd-journald.service.old").mkdir()
+        host.loaded.rename(tmp_path / "run/systemd-journald.service.old/elforge.conf")
+        host.loaded.write_text("pending\n")
+    done = host.run("yes", "no", "", "")
+    assert done.returncode == 1
+    assert "the previous one is back in place and works" in done.stderr
+    assert (host.file.read_text(), host.record) == ("[Journal]\n", "[Journal]\n")
+    assert f"{host.file.stat().st_mode & 0o777:o}" == "644"
+
+
+@pytest.mark.parametrize(
+    ("since", "back"), [("1999-01-01", "[Journal]\n#before\n"), ("2099-01-01", "[Journal]\n")]
+)
+def test_h48_without_a_record_that_is_what_it_started_with(tmp_path, since, back):
+    host = Host(tmp_path)
+    kept = tmp_path / f"state/backup{host.file}"
+    kept.mkdir(parents=True)
+    (kept / ("0" * 64)).write_text("[Journal]\n#before\n")
+    (tmp_path / "since").write_text(since)
+    (tmp_path / "once").touch()
+    assert host.run("yes", "no", "", "").returncode == 1
+    assert (host.file.read_text(), host.record) == (back, back)
+
+
+def test_h48_a_journald_that_came_without_a_file_gets_none(tmp_path):
+    host = Host(tmp_path)
+    host.file.write_text("[Journal]\nbad\n")
+    assert host.run("yes", "no", "", "").returncode == 1
+    assert (host.file.exists(), host.record) == (False, None)
+
+
+def test_h48_what_was_to_go_is_back(tmp_path):
+    host = Host(tmp_path)
+    assert host.run("yes", "no", "", "").returncode == 0
+    (tmp_path / "needed").touch()
+    assert host.run("no", "no", "", "").returncode == 1
+    assert (host.file.read_text(), host.record) == ("[Journal]\n", "[Journal]\n")
 
 
 def test_removed_it_is_kept_and_journald_goes_on_without_it(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyinfra.api import OperationError
 
 from deploys.docker import DockerOptions
 from deploys.kernel import LIMITS, PROFILES, KernelOptions, kernel
@@ -35,6 +36,7 @@ SETTINGS = {
     "fs/inotify/max_user_watches": "8192",
     "user/max_user_namespaces": "0",
     "net/ipv4/tcp_rmem": "4096 131072 6291456",
+    "fs/nr_open": "65536",
 }
 
 
@@ -65,7 +67,7 @@ def test_fresh_host(major, golden):
 def test_converged_host_changes_nothing_and_gives_all_back(major):
     files = planned(fresh(major), **OPTIONS).files
     lines = [line.split(" = ") for line in files[SYSCTL].splitlines()[1:]]
-    settings = {key.replace(".", "/"): value for key, value in lines}
+    settings = {"fs/nr_open": "65536", **{key.replace(".", "/"): value for key, value in lines}}
     there = fresh(major, files=files, modules=dict.fromkeys(HAS, "loaded"), settings=settings)
     assert [step.commands for step in planned(there, **OPTIONS).steps] == [[], [], []]
     gone = [step.commands for step in planned(there, state="absent").steps]
@@ -144,6 +146,13 @@ def test_what_is_wrong_is_said_in_one_line(options, line):
 def test_a_limit_that_lets_nobody_in_is_refused(value):
     line = f"limits: ci nofile: {value} is more than fs.nr_open, 1048576: pam_limits would let nobody in"
     assert said(limits=[limit("nofile", value)]) == [line]
+
+
+def test_a_limit_is_compared_with_what_the_kernel_has_unless_that_is_declared():
+    options = {"limits": [limit("nofile", 65537), limit("nproc", 4096)]}
+    with pytest.raises(OperationError, match=r"nofile 65537 is more than this kernel's fs\.nr_open, 65536"):
+        planned(fresh(), **options)
+    assert LIMITS in planned(fresh(), **options, sysctl={"fs.nr_open": 65537}).files
 
 
 @pytest.mark.parametrize("value", ["two  spaces", "", "a\nb", True, 1.5, 2**64])

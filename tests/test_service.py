@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pyinfra.api import OperationError
+from pyinfra_cli.commands import get_func_and_args
 
 from deploys.firewall import firewall
 from deploys.firewall_options import FirewallOptions
@@ -21,7 +24,7 @@ from deploys.service_options import App, ServiceOptions
 from deploys.service_unit import HARDENING, manifest
 from facts.release import ElRelease
 from facts.service import Release
-from operations.service import Manifest
+from operations.service import Manifest, rollback
 from pure import unit
 from tests.answers import SYSTEMD, ZONE, Answers, shown
 from tests.answers import firewall as firewall_says
@@ -46,6 +49,7 @@ SHOP = {
     "files": 4096,
 }
 GO = GoOptions.model_validate({"versions": ["1.27.0"]})
+DOC = (Path(__file__).parent.parent / "docs/service.md").read_text()
 ORIGIN = "git https://git.lan/shop.git v1.4.2 ./cmd/shop"
 
 
@@ -104,8 +108,25 @@ def test_another_version_is_built_and_then_run():
     assert changed == [
         ("Service | Get shop 1.4.3", "compile"),
         ("Service | Run shop 1.4.3", "deployed shop"),
-        ("Service | Remove old releases of shop", "prune /opt/shop/releases 1.4.1"),
+        (
+            "Service | Remove old releases of shop",
+            "prune /opt/shop/releases /var/lib/elforge/service/shop/proven. 1.4.1",
+        ),
     ]
+
+
+@pytest.mark.parametrize("version", ["1.4.1", "1.10", "20261121"])
+def test_the_rollback_that_is_documented_takes_every_version(version):
+    (line,) = [each for each in DOC.splitlines() if "operations.service.rollback" in each]
+    words = shlex.split(line.replace("1.4.1", version))
+    function, (args, options) = get_func_and_args(words[words.index("operations.service.rollback") :])
+    assert (function, args, options) == (rollback, [], {"name_": "shop", "version": version})
+
+
+def test_what_has_failed_is_named_in_the_plan(caplog):
+    planned(replace(converged(9), failed={"shop@2.service"}), options())
+    assert "shop@2.service has failed, see journalctl -u shop@2.service: it is started again" in caplog.text
+    assert "shop@1.service has failed" not in caplog.text
 
 
 def test_removal():
@@ -259,6 +280,14 @@ def test_a_process_is_told_by_all_that_it_was_started_with():
     assert state(probe_seconds=20) == state(), "how it is looked after is no reason to restart it"
 
 
+def test_a_manifest_says_what_other_deploys_do_for_it():
+    assert made(252).ports == (
+        *("8081/tcp open in public", "8081/tcp of type http_port_t"),
+        *("8082/tcp open in public", "8082/tcp of type http_port_t"),
+    )
+    assert made(252, open=False, selinux_type=None).ports == ()
+
+
 def test_secrets_are_in_the_0600_file_alone():
     files = made(252).text().split("\n+ ")
     assert [each.split("\n")[0] for each in files if "s3cret" in each] == [
@@ -274,6 +303,11 @@ def test_ports_are_opened_beside_the_firewalls_own():
     zone = options().adds(own).zones["public"]
     assert zone.ports == ["22/tcp", "8081/tcp", "8082/tcp"]
     assert options(open=False).adds(own) == own
+    ranges = ["8080-8081/tcp", "8000-9000/udp"]
+    own = FirewallOptions.model_validate({"zones": {"public": {"ports": ranges}}})
+    merged = options().adds(own)
+    assert merged.zones["public"].ports == [*ranges, "8082/tcp"]
+    assert list(merged.contradictions()) == []
 
 
 def closed(*own: str) -> Answers:

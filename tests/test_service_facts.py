@@ -73,6 +73,7 @@ def test_releases(tmp_path, shell):
     release(tmp_path, "1.1").write_text("damaged")
     (tmp_path / "opt/shop/releases/notes").mkdir()
     (tmp_path / "opt/shop/releases/.build.1.2").mkdir()
+    (tmp_path / "opt/shop/releases/.snapshot").mkdir()
     (tmp_path / "opt/shop/current").symlink_to("releases/1.1")
     (tmp_path / "var/lib/elforge/service/shop").mkdir(parents=True)
     (tmp_path / "var/lib/elforge/service/shop/proven.1.0").write_text("")
@@ -93,6 +94,19 @@ def test_what_came_up_is_known_again(tmp_path, shell):
     manifest = came_up(tmp_path)
     assert deployed(tmp_path, manifest, shell) == Deployed(True, True, True, {})
     assert deployed(tmp_path, f"{manifest}more", shell) == Deployed(False, True, True, {})
+
+
+def test_a_hidden_directory_of_somebody_else_is_no_release(tmp_path):
+    for name in (".git", ".snapshot"):
+        (tmp_path / "opt/shop/releases" / name).mkdir(parents=True)
+    assert releases(tmp_path) == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_current_release_of_somebody_else(tmp_path, shell):
+    (tmp_path / "opt/shop").mkdir(parents=True)
+    (tmp_path / "opt/shop/current").symlink_to("releases/gone")
+    assert deployed(tmp_path, "x", shell) == Deployed(False, False, False, {}, foreign=True)
 
 
 DAMAGE = {

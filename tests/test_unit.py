@@ -16,6 +16,7 @@ from operations.template import rendered
 from operations.unit import _actions
 from pure.daemon import DAEMON_JSON
 from pure.engine import needs_restart
+from pure.unit import overridden
 
 DROPIN = "/etc/systemd/system/docker.service.d/elforge-evidence.conf"
 
@@ -183,3 +184,17 @@ def state(**changes: object) -> Unit:
 )
 def test_actions(found, running, enabled, actions):
     assert _actions(found, running, enabled) == actions
+
+
+@pytest.mark.parametrize(
+    ("dropin", "names"),
+    [
+        ("[Unit]\nAfter=postgresql.service\nWants=postgresql.service\n", []),
+        ("[Service]\nReadWritePaths=/srv/shop\nEnvironmentFile=/etc/shop\nNice=5\n", []),
+        ("[Service]\nEnvironmentFile=\nEnvironmentFile=/etc/shop\n", ["EnvironmentFile"]),
+        ("[Service]\nExecStart=\nExecStart=/bin/true\n#User=root\nUser = root\n", ["ExecStart", "User"]),
+    ],
+)
+def test_what_a_dropin_overrides(dropin, names):
+    own = ["After", "ReadWritePaths", "EnvironmentFile", "ExecStart", "User"]
+    assert overridden("".join(f"{name}=x\n" for name in own), dropin) == names

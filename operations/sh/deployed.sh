@@ -26,6 +26,13 @@ if [ -n "${2-}" ]; then
 else
     base64 -d >"$goal"
 fi
+# ports IN_FORCE RUNS: the ports of a manifest are other deploys' work, which no release takes back.
+ports() {
+    has=$(said_in port "$1" | paste -s -d , -) had=$(said_in port "$2" | paste -s -d , -)
+    [ "$has" = "$had" ] ||
+        say "$name: firewall and SELinux have what release $(said_in release "$1") was declared with (${has:-no port})," \
+            "not what release $(said_in release "$2") had (${had:-no port}): until that is declared, clients may not reach it"
+}
 # A digest of it in argv would be a hint at the secrets that it holds.
 [ "$(tail -n 1 "$goal")" = "# end" ] || refuse "what is declared did not arrive whole; nothing was changed"
 release=$(said_in release "$goal")
@@ -38,20 +45,25 @@ for file in "$units"/*; do
     sed -i "s|$root/current/|$root/releases/$release/|" "$file"
 done
 for each in $(all_of "$goal"); do
-    template=$(echo "$each" | sed 's/@.*\./@./')
-    [ -e "$units/$each" ] || cp "$units/$template" "$units/$each"
+    [ -e "$units/$each" ] || cp "$units/$(file_of "$each")" "$units/$each"
     wrong=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify "$units/$each" 2>&1 9>&- |
         grep -e "$units/" -e "^$each:" -e "$each has a bad" -e "$each.*Refusing" || true)
     [ -z "$wrong" ] || refuse "systemd refuses $each, nothing was changed: $wrong"
 done
 
+altered
 # From here to the end of this script, what is half done is known to be so.
 cat "$goal" >>"$store/tried"
 settle "$store/tried"
 settle "$store"
+for each in $(said_in unit "$goal"); do
+    ! systemctl is-failed --quiet "$each" ||
+        say "$each had failed before: $(journalctl -u "$each" -n 5 --no-pager -o cat 2>/dev/null || true)"
+done
 failing=
 attempt "$goal"
 if [ $outcome = 0 ]; then
+    [ -z "${2-}" ] || [ ! -e "$store/good" ] || ports "$store/good" "$goal"
     cp "$goal" "$store/.new"
     settle_all "$store"
     mv -f "$store/.new" "$store/proven.$release"
@@ -80,6 +92,7 @@ if [ -e "$store/good" ]; then
     else
         say "$name: release $before is back, as it was, but does not work either"
     fi
+    [ -n "${2-}" ] || ports "$goal" "$store/good"
 else
     retire /dev/null
     rm -f "$root/current" "$store/tried"

@@ -1,15 +1,30 @@
 # journald FILE PRESENT PERSISTENT SIZE AGE: let journald take FILE, or what is left without it. Then, of what is archived, as
-# much stays as SIZE (bytes) and AGE say, "" for all. With PERSISTENT it is to end up on disk, with what is in memory.
+# much stays as SIZE (bytes) and AGE say, "" for all. With PERSISTENT it is to end up on disk, with what is in memory. When it
+# does not come back with FILE, what it had loaded before is back.
+# uses: restore
 file=$1 present=$2 persistent=$3 size=$4 age=$5
 unit=systemd-journald.service
 disk=/var/log/journal memory=/run/log/journal
 id=$(cat /etc/machine-id)
-record=$RUN/$unit
+loaded=$RUN/$unit
+copy=$loaded/${file##*/}
 trap 'explain_refusal "$file"' EXIT
 
+# What it has loaded, for the way back, as the first of several runs has found it that were killed. Without a record, after a
+# boot, that is a file from before its start, or else what was replaced last.
+if ! grep -qx pending "$copy" 2>/dev/null; then
+    rm -rf "$loaded.old"
+    since=$(date +%s -d "$(systemctl show -p ActiveEnterTimestamp "$unit" | cut -d = -f 2-)" 2>/dev/null || echo 0)
+    if [ -d "$loaded" ]; then
+        cp -a "$loaded" "$loaded.old"
+    elif [ -f "$file" ] && [ "$(stat -c %Z "$file")" -lt "$since" ]; then
+        mkdir "$loaded.old"
+        cp "$file" "$loaded.old/"
+    fi
+fi
 # Until the end, what it has loaded is not what is declared: a run that was killed is known not to have got there.
-mkdir -p "$record"
-echo pending >"$record/${file##*/}"
+mkdir -p "$loaded"
+echo pending >"$copy"
 if [ "$present" = no ]; then
     keep "$file"
     rm -f "$file"
@@ -25,9 +40,22 @@ if [ "$persistent" = yes ]; then
 fi
 
 # What services write to is in systemd's keeping meanwhile (FileDescriptorStoreMax=, since 219).
-forgive "$unit"
-systemctl restart "$unit" 9>&- && systemctl is-active --quiet "$unit" ||
-    die "$unit does not come back: $(systemctl status --no-pager "$unit" 2>&1 | tail -n 5)"
+comes_back() {
+    forgive "$unit"
+    systemctl restart "$unit" 9>&- && systemctl is-active --quiet "$unit"
+}
+remember() {
+    rm -f "$copy"
+    [ ! -e "$file" ] || cp "$file" "$copy"
+    rm -rf "$loaded.old"
+}
+if ! comes_back; then
+    said=$(systemctl status --no-pager "$unit" 2>&1 | tail -n 5)
+    restore "$file"
+    comes_back || die "$unit does not come back, nor with its previous configuration: $said"
+    remember
+    die "$unit did not come back with its new configuration, the previous one is back in place and works: $said"
+fi
 
 written_to_disk() { [ -e "$disk/$id/system.journal" ] && ! [ -e "$memory/$id/system.journal" ]; }
 if [ "$persistent" = yes ] && ! written_to_disk; then
@@ -51,6 +79,5 @@ if [ -n "$size$age" ]; then
     [ -z "$age" ] || timeout 300 journalctl -q --vacuum-time="$age" >&2 9>&-
 fi
 
-rm -f "$record/${file##*/}"
-[ "$present" = no ] || cp "$file" "$record/"
+remember
 trap - EXIT

@@ -1,6 +1,7 @@
 # loaded UNIT VERB HEALTH FILE...: make UNIT take what is in its FILEs, by VERB restart or reload.
 # HEALTH is shell that succeeds once the unit works; it is tried for 15 seconds or 15 times. When it does not, the FILEs go back to what the
 # unit had loaded before, or else to the content that was last replaced, and the unit is started again.
+# uses: restore
 unit=$1 verb=$2 health=$3
 shift 3
 loaded=$RUN/$unit
@@ -23,31 +24,6 @@ remember() {
     done
     rm -rf "$loaded"
     mv -T "$loaded.new" "$loaded"
-}
-
-previous() {
-    if [ -d "$loaded.old" ]; then
-        [ ! -e "$loaded.old/${1##*/}" ] || echo "$loaded.old/${1##*/}"
-    else
-        current=$(digest "$1" 2>/dev/null || true)
-        ls -t "$STATE/backup$1" 2>/dev/null | grep -v "^$current\$" | head -n 1 | sed "s|^|$STATE/backup$1/|"
-    fi
-}
-
-restore() {
-    source=$(previous "$1")
-    keep "$1"
-    if [ -n "$source" ]; then
-        cp "$source" "${1%/*}/.elforge.restore"
-        if [ -e "$1" ]; then
-            chown --reference="$1" "${1%/*}/.elforge.restore"
-            chmod --reference="$1" "${1%/*}/.elforge.restore"
-        fi
-        label "${1%/*}/.elforge.restore" "$1"
-        mv -fT "${1%/*}/.elforge.restore" "$1"
-    else
-        rm -f "$1"
-    fi
 }
 
 # A start that succeeds renews the record, and the unit may turn out unhealthy only after it.

@@ -1,5 +1,5 @@
 # manifest (a part of deployed and undeployed): what a manifest (Manifest in operations/service.py) says, and how it comes true.
-# The first argument is the application. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher or socket;
+# The first argument is the application. A manifest has a line "KEY VALUE" each for release, probe, ready and unit, watcher, socket or port;
 # "+ MODE PATH", and each line of that file after a "|".
 name=$1
 store=$STATE/service/$name
@@ -9,6 +9,8 @@ work=$RUN/service-$name
 said_in() { sed -n "s/^$1 //p" "$2" 2>/dev/null || true; }
 # What systemd runs for it: sockets come before what they are for, what looks after that last.
 all_of() { said_in socket "$1"; said_in unit "$1"; said_in watcher "$1"; }
+# The name of a unit's file: shop@.service for shop@1.service.
+file_of() { echo "$1" | sed 's/@.*\./@./'; }
 
 # What tells whether all that the manifest has put somewhere is still there.
 seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c '%s %Y %a %u' "$current"/bin/*; sha256sum "$current/elforge.record") 2>/dev/null | sha256sum | cut -c 1-64; }
@@ -28,6 +30,7 @@ retire() {
             all_of "$1" | grep -qxF "$each" && continue
             systemctl -q disable "$each" 2>/dev/null || true
             halt "$each"
+            rm -f "$RUN/stale-$each"
         done
         said_in + "$before" | while read -r _ path; do
             said_in + "$1" | cut -d ' ' -f 2- | grep -qxF "$path" && continue
@@ -73,10 +76,26 @@ current() {
     settle "$root"
 }
 
+# altered: a note of what came up last and may since have been started from something else: the file of its unit was edited, is of
+# a run that was killed, or systemd has not read all of it. A process tells its program and its environment, nothing else of
+# its unit. The note stays until the unit is started again, by a later run when this one is killed, or until the host boots.
+altered() {
+    [ -e "$store/good" ] || return 0
+    unpack "$store/good"
+    for each in $(said_in socket "$store/good") $(said_in unit "$store/good"); do
+        file=/etc/systemd/system/$(file_of "$each")
+        if ! cmp -s "$work/files$file" "$file" ||
+            [ "$(systemctl show -p NeedDaemonReload "$each")" = NeedDaemonReload=yes ]; then
+            : >"$RUN/stale-$each"
+        fi
+    done
+}
+
 pid_of() { systemctl show -p MainPID "$1" | cut -d = -f 2; }
 
 # fresh UNIT: whether it runs this release, started with what is declared.
 fresh() {
+    [ ! -e "$RUN/stale-$1" ] || return 1
     systemctl is-active --quiet "$1" || return 1
     pid=$(pid_of "$1")
     [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$root/releases/$release")/bin/$name" ] &&
@@ -107,6 +126,7 @@ ready() {
 start() {
     systemctl reset-failed "$1" 2>/dev/null || true
     timeout $((patience + 60)) systemctl restart "$1" 9>&-
+    rm -f "$RUN/stale-$1"
 }
 
 # watched MANIFEST: what looks after it begins to.
@@ -115,9 +135,10 @@ watched() { for each in $(said_in watcher "$1"); do systemctl restart "$each"; d
 # listen SOCKET UNIT: it takes nothing new while it listens, and cannot be restarted before its service is stopped.
 listen() {
     started=$RUN/socket-$1
-    if ! systemctl is-active --quiet "$1" || ! cmp -s "/etc/systemd/system/$1" "$started"; then
+    if ! systemctl is-active --quiet "$1" || [ -e "$RUN/stale-$1" ] || ! cmp -s "/etc/systemd/system/$1" "$started"; then
         systemctl stop "$2" 2>/dev/null || true
         systemctl restart "$1"
+        rm -f "$RUN/stale-$1"
         cp "/etc/systemd/system/$1" "$started"
     fi
 }

@@ -1,4 +1,4 @@
-# shelve PROGRAM NAME VERSION ORIGIN: a part of obtain and compile: a program becomes a release, in place only as a whole.
+# shelve PROGRAM NAME VERSION ORIGIN [COMMIT]: a part of obtain and compile: a program becomes a release, in place only as a whole.
 # Its record comes with it, by which a later run knows it.
 stamp() { stat -c '%s %Y %a %u' "$1"; }
 
@@ -12,6 +12,7 @@ shelve() {
     cp "$1" "$new/bin/$2"
     chmod 755 "$new/bin/$2"
     printf 'origin %s\nstamp %s\n' "$4" "$(stamp "$new/bin/$2")" >"$new/elforge.record"
+    [ -z "${5-}" ] || echo "commit $5" >>"$new/elforge.record"
     chmod 644 "$new/elforge.record"
     settle_all "$releases"
     # What is there is damaged, or was never whole.

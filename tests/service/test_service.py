@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,14 +15,16 @@ import pytest
 
 import lab.hosts
 from deploys.release import RELEASES
-from lab import fixture
+from lab import fixture, mirror
 from lab.hosts import Host
+from lab.mirror import golang
 from tests.forks import ROOT
 from tests.runner import INVENTORY, Run, apply, converge, pyinfra, root, until
 from tests.tree import difference, tree
 
-DEPLOY, BACK = "tests/service/deploy_service.py", "tests/service/deploy_rollback.py"
+DEPLOY, REFUSED = "tests/service/deploy_service.py", "tests/service/deploy_refused.py"
 URL = "http://127.0.0.1:8080"
+SECURITY = "systemd-analyze security --no-pager app.service"
 PLACES = ("/etc/systemd", "/etc/elforge", "/opt")
 
 
@@ -49,7 +52,8 @@ def pid(host: Host) -> str:
 
 
 def run(host: Host, **options: Any) -> Run:
-    return pyinfra(host.name, deploy=DEPLOY, data=app(**options))
+    """What succeeds does as predicted."""
+    return apply(host.name, deploy=DEPLOY, data=app(**options))
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")
@@ -77,6 +81,9 @@ def test_what_was_built_runs_as_declared(up: Host) -> None:
     assert root(up, "stat -c '%a %U' /etc/elforge/service/app.env") == "600 root"
     assert root(up, "ps -o user= -p $(systemctl show -p MainPID app.service | cut -d = -f 2)") == "app"
     assert root(up, "journalctl -b -u app.service | grep -c 'Unknown' || true") == "0"
+    (score,) = re.findall(r"Overall exposure level for app.service: ([0-9.]+)", root(up, SECURITY))
+    print(f"{up.name}: exposure {score}")
+    assert 0 < float(score) < 3
     before = pid(up)
     done = apply(up.name, deploy=DEPLOY, data=app(probe_seconds=3))
     assert [name for _, name in done.changed] == ["Service | Run app 1.0"]
@@ -90,6 +97,46 @@ def test_a_damaged_release_is_replaced_and_run_as_predicted(up: Host) -> None:
         assert done.code == 0, done.output
         assert {name for _, name in done.changed} == {"Service | Get app 1.0", "Service | Run app 1.0"}
         assert get(up, "/version") == "1.0"
+
+
+def test_what_was_started_from_another_unit_than_ours_is_started_again(up: Host) -> None:
+    place = "/etc/systemd/system/app.service"
+    changes = (
+        f"mkdir {place}.d && printf '[Service]\\nNice=5\\n' >{place}.d/x.conf",
+        f"sed -i 's/^User=.*/User=root/' {place}",
+    )
+    for change in changes:
+        root(up, f"{change} && systemctl daemon-reload && systemctl restart app && rm -rf {place}.d")
+        before = pid(up)
+        assert run(up).changed == {(up.name, "Service | Run app 1.0")}
+        assert pid(up) != before
+        assert root(up, "systemctl show -p User -p Nice app").split() == ["Nice=0", "User=app"]
+        assert run(up).changed == set()
+
+
+def test_a_build_downloads_modules_though_the_go_command_is_told_of_another_users_place(up: Host) -> None:
+    root(up, "id ci 2>/dev/null || useradd -m ci")
+    greeting = {
+        "version": "1.0",
+        "git": fixture.repository("greeting"),
+        "ref": fixture.TAG,
+        "probe": "http://127.0.0.1:8090/",
+    }
+    goenv = {
+        "goenv_builder": "ci",
+        "goenv_modcache": "/srv/ci/modules",
+        "goenv_flags": ["-mod=mod"],
+        "goenv_proxy": [f"{mirror.url()}/goproxy", "off"],
+        "goenv_sumdb": golang.sumdb_verifier(),
+        "goenv_allow": {"http": "the lab has no certificates"},
+    }
+    done = apply(up.name, deploy=DEPLOY, data={**app(), **goenv, "service_apps": {"greeting": greeting}})
+    assert done.code == 0, done.output
+    assert root(up, "curl -fsS http://127.0.0.1:8090/").startswith("Good morning, ")
+    assert root(up, "ls /var/cache/elforge-build/path/pkg/mod/example.org") != ""
+    assert root(up, "ls -A /srv/ci/modules") == ""
+    gone = {**app(), "service_apps": {"greeting": {"state": "absent"}}}
+    assert apply(up.name, deploy=DEPLOY, data=gone).code == 0
 
 
 def test_arguments_arrive_as_they_are(up: Host) -> None:
@@ -127,8 +174,8 @@ def test_a_hang_is_noticed_and_ends_in_a_restart(up: Host) -> None:
     def hung() -> float:
         before = pid(up)
         get(up, "/hang")
-        # Three looks, 2 s apart with 2 s each for an answer, and the restart itself.
-        return until(lambda: pid(up) != before and get(up, "/version") == "1.0", 25)
+        # As documented: three looks, 2 s apart, and 2 s for the last answer; 4 s for the restart and asking.
+        return until(lambda: pid(up) != before and get(up, "/version") == "1.0", 3 * (2 + 0.1) + 2 + 4)
 
     for _ in range(2):
         print(f"{up.name}: a hang was over after {hung():.1f} s")
@@ -169,7 +216,8 @@ def test_a_hang_is_noticed_by_the_watchdog(up: Host) -> None:
     assert root(up, "systemctl list-units --no-legend 'app-probe*'") == ""
     before = pid(up)
     get(up, "/hang")
-    seconds = until(lambda: pid(up) != before and get(up, "/version") == "1.0", 20)
+    # The watchdog's three, restart_seconds, and 4 s for asking.
+    seconds = until(lambda: pid(up) != before and get(up, "/version") == "1.0", 3 + 2 + 4)
     print(f"{up.name}: the watchdog had it over after {seconds:.1f} s")
 
 
@@ -184,6 +232,8 @@ def test_a_crash_loop_stops_at_the_limit_and_the_next_run_starts_it_again(up: Ho
     assert root(up, "systemctl is-active app.service || true") == "failed", "the probe left it alone"
     done = apply(up.name, deploy=DEPLOY, data=app(**options))
     assert (done.code, [name for _, name in done.changed]) == (0, ["Service | Run app 1.0"])
+    assert "app.service has failed, see journalctl -u app.service" in done.output
+    assert "app.service had failed before: " in done.output
     assert get(up, "/version") == "1.0"
 
 
@@ -217,17 +267,27 @@ def test_h51_a_bad_release_takes_itself_back(up: Host, flag: str) -> None:
     assert run(up).changed == set(), "what is back is what was declared before"
 
 
+def rollback(host: Host, version: str, quote: str = '"', dry: bool = False) -> Run:
+    """Go back as docs/service.md says."""
+    words = ["operations.service.rollback", "name_=app", f"version={quote}{version}{quote}"]
+    if dry:
+        return pyinfra(host.name, deploy=words, data=app(), dry=True)
+    return apply(host.name, deploy=words, data=app())
+
+
 def test_rollback_and_old_releases_go(up: Host) -> None:
     assert run(up, version="1.2", keep=2).code == 0
     converge(up.name, deploy=DEPLOY, data=app(version="1.3", keep=2))
     assert get(up, "/version") == "1.3"
     assert root(up, "ls /opt/app/releases").split() == ["1.2", "1.3"]
-    done = pyinfra(up.name, deploy=BACK, data={**app(), "lab_version": "1.2"})
+    done = rollback(up, "1.2")
     assert (done.code, len(done.changed)) == (0, 1), done.output
     assert get(up, "/version") == "1.2"
-    assert pyinfra(up.name, deploy=BACK, data={**app(), "lab_version": "1.2"}).changed == set()
-    refused = pyinfra(up.name, deploy=BACK, data={**app(), "lab_version": "1.0"})
-    assert "no release 1.0 on this host has come up before; those that have: 1.2, 1.3" in refused.output
+    assert rollback(up, "1.2").changed == set()
+    assert "no release 1.0 on this host has come up before; those that have: 1.2, 1.3" in (
+        rollback(up, "1.0", dry=True).output
+    )
+    assert "makes the number 1.2 of the version" in rollback(up, "1.2", quote="", dry=True).output
     assert run(up, version="1.2", keep=2).changed == set()
 
 
@@ -288,12 +348,23 @@ def test_h49_a_masked_unit_is_refused(up: Host) -> None:
         "systemctl -q disable --now app; rm /etc/systemd/system/app.service; systemctl mask app.service",
     )
     try:
-        done = run(up)
+        done = pyinfra(up.name, deploy=DEPLOY, data=app())
         assert done.code != 0
         assert "app.service is masked; run systemctl unmask app.service" in done.output
     finally:
         root(up, "systemctl unmask app.service")
     assert run(up).code == 0
+
+
+def test_h50_a_unit_that_systemd_does_not_take_is_not_installed(up: Host) -> None:
+    before = tree(up, *PLACES)
+    for line, why in (("Bogus=yes", "Bogus"), ("ExecStart=", "ExecStart")):
+        done = pyinfra(up.name, deploy=REFUSED, data={**app(), "lab_line": line})
+        assert done.code != 0
+        assert "app: systemd refuses app.service, nothing was changed: " in done.output, done.output
+        assert why in done.output.split("systemd refuses", 1)[1]
+    assert difference(before, tree(up, *PLACES)) == {}
+    assert run(up).changed == set()
 
 
 def test_a_port_is_opened_and_closed_again(up: Host) -> None:
@@ -304,7 +375,7 @@ def test_a_port_is_opened_and_closed_again(up: Host) -> None:
             == 0
         )
 
-    done = pyinfra(up.name, deploy=DEPLOY, data={**app(), "firewall_running": True})
+    done = apply(up.name, deploy=DEPLOY, data={**app(), "firewall_running": True})
     assert done.code == 0, done.output
     for opened in (False, True, False, True):
         done = apply(up.name, deploy=DEPLOY, data=app(ports=["8080/tcp"], open=opened))
