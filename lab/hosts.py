@@ -292,7 +292,12 @@ class Host:
     def _boot(self) -> None:
         started = time.monotonic()
         cgroup.create(self._cgroup)
-        process = self._start()
+        # `down` elsewhere may just have ended what this one needs, with the last host that ran.
+        with lock("boot"):
+            mirror.serve()
+            process = self._start()
+            while not self.running and process.poll() is None:
+                time.sleep(0.01)
         deadline = started + self.boot_seconds
         while not (self._ssh_banner() and self._ssh_works()):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -397,9 +402,10 @@ def down(names: Iterable[str] = (), *, purge: bool = False) -> None:
     check_machine()
     hosts = [Host(name) for name in names] or known()
     _in_parallel(Host.destroy if purge else Host.down, hosts)
-    if not any(host.running for host in known()):
-        mirror.stop_server()
-        network.remove_bridge()
+    with lock("boot"):
+        if not any(host.running for host in known()):
+            mirror.stop_server()
+            network.remove_bridge()
 
 
 def prepare(hosts: Sequence[Host]) -> None:
