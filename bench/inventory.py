@@ -4,4 +4,4 @@ import json
 import os
 
 _asked = json.loads(os.environ["ELFORGE_BENCH"])
-docker_hosts = go_hosts = (_asked["hosts"], _asked["data"])
+docker_hosts = go_hosts = ([(name, data) for name, data in _asked["hosts"]], _asked["data"])

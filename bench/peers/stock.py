@@ -16,7 +16,7 @@ links = {
     "/usr/bin/gofmt": "/usr/local/go/bin/gofmt",
 }
 
-for repository in ("centos.repo", "centos-addons.repo"):
+for repository in host.loop(["centos.repo", "centos-addons.repo"]):
     files.template(
         name=f"Point {repository} at the mirror",
         src=f"templates/{repository}.j2",
@@ -50,7 +50,7 @@ opened = [
     files.put(
         name=f"Write {path}", src=f"files/{path.split('/')[1]}", dest=f"/etc/firewalld/{path}", mode="644"
     )
-    for path in ("services/shop.xml", "zones/public.xml")
+    for path in host.loop(["services/shop.xml", "zones/public.xml"])
 ]
 systemd.service(
     name="Reload firewalld", service="firewalld", running=None, reloaded=True, _if=any_changed(*opened)
@@ -62,7 +62,7 @@ configured = files.put(
 )
 systemd.service(name="Restart Docker", service="docker", restarted=True, _if=configured.did_change)
 systemd.service(name="Run Docker", service="docker", enabled=True)
-for user in data.docker_users:
+for user in host.loop(data.docker_users):
     server.user(
         name=f"Let {user} reach the socket", user=user, groups=["docker"], append=True, ensure_home=False
     )
@@ -82,5 +82,5 @@ files.put(
     dest="/etc/profile.d/elforge-go.sh",
     mode="644",
 )
-for path, target in links.items():
-    files.link(name=f"Link {path}", path=path, target=target, force=True, force_backup=False)
+for path in host.loop(list(links)):
+    files.link(name=f"Link {path}", path=path, target=links[path], force=True, force_backup=False)

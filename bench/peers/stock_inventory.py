@@ -4,4 +4,4 @@ import json
 import os
 
 _asked = json.loads(os.environ["ELFORGE_BENCH"])
-build_hosts = (_asked["hosts"], _asked["data"])
+build_hosts = ([(name, data) for name, data in _asked["hosts"]], _asked["data"])
