@@ -57,7 +57,7 @@ class Runs(NamedTuple):
         changes = contender.changes(stdout) if contender.changes else 0
         progress(f"{contender.title}: {took.wall:.2f} s, CPU {took.cpu:.2f} s, {changes} changes")
         if again != (changes == 0):
-            raise Failed(f"{contender.title} made {changes} changes: {stdout}")
+            raise Failed(f"{contender.title} made {changes} changes: {stdout[-4000:]}")
         return took
 
 
@@ -94,7 +94,11 @@ def measured(count: int, rounds: int) -> Iterator[tuple[Scenario, Rows]]:
             with ExitStack() as stack:
                 fleets = {maker: stack.enter_context(reached(each, seconds)) for maker, each in names.items()}
                 scratch = Path(stack.enter_context(TemporaryDirectory(prefix="bench-", dir="/tmp")))
-                yield scenario, in_turns(Runs(fleets, scratch), rounds, makes=count == 1 or not seconds)
+                rows = in_turns(Runs(fleets, scratch), rounds, makes=count == 1 or not seconds)
+                if not seconds:
+                    for each in fleets.values():
+                        accepted(each, scratch)
+                yield scenario, rows
     finally:
         lab.hosts.down(every, purge=True)
 
@@ -104,8 +108,7 @@ def in_turns(runs: Runs, rounds: int, *, makes: bool) -> Rows:
     first = {each.title: from_nothing(runs, each) for each in CONTENDERS if makes and each.changes}
     for each in reversed(CONTENDERS):  # who learns, learns, before it is known what there is to ask
         runs.of(each, again=True)
-    if makes:
-        check(runs)
+    check(runs)
     second: dict[str, list[Cost]] = {each.title: [] for each in CONTENDERS}
     for _ in range(rounds):
         for each in CONTENDERS:
@@ -120,14 +123,13 @@ def from_nothing(runs: Runs, contender: Contender) -> Cost:
 
 
 def check(runs: Runs) -> None:
-    """See that elforge asks once, that every end state is accepted, and that all are the same."""
+    """See that elforge asks once, and that all end states are the same."""
     fleet = runs.fleets["elforge"]
     _, _, said = cost(contenders.elforge(fleet, runs.scratch, program=("-m", "tests.count")))
     if (execs := int(re.findall(r"commands sent: (\d+)", said)[0])) != len(fleet.places):
         raise Failed(f"elforge sent {execs} commands to {len(fleet.places)} hosts")
     expected = state(Host(fleet.places[0].name))
     for maker, each in runs.fleets.items():
-        accepted(each, runs.scratch)
         if found := differences(expected, state(Host(each.places[0].name))):
             raise Failed(f"elforge and {maker} differ: {found}")
 

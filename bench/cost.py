@@ -63,5 +63,5 @@ def cost(command: Command) -> tuple[Cost, str, str]:
     finally:
         cgroup.kill(group)
     if done.returncode:
-        raise Failed(f"exit {done.returncode}: {shlex.join(command.words)}\n{''.join(said)}")
+        raise Failed(f"exit {done.returncode}: {shlex.join(command.words)}\n{''.join(said)[-4000:]}")
     return took, *said
