@@ -69,6 +69,7 @@ def main() -> int:
         "--rounds", default=5, type=int, help="second runs of each, of which the median counts"
     )
     arguments = parser.parse_args()
+    load = os.getloadavg()[1]
     try:
         counts = sorted({int(each) for each in arguments.hosts.split(",")})
         contenders.peers()
@@ -76,7 +77,7 @@ def main() -> int:
     except (LabError, Failed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    text = page(found, arguments.rounds)
+    text = page(found, arguments.rounds, load)
     RESULTS.write_text(text)
     print(text)
     return 0
@@ -142,13 +143,14 @@ def accepted(fleet: Fleet, scratch: Path) -> None:
     progress(f"{fleet.places[0].name}: {said.splitlines()[-1]}")
 
 
-def page(found: dict[Scenario, Rows], rounds: int) -> str:
-    """Return the whole page."""
+def page(found: dict[Scenario, Rows], rounds: int, load: float) -> str:
+    """Return the whole page; ``load`` is what others did on this machine when it began."""
     head = f"""\
 # elforge and others
 
-`make bench` on {date.today()}: {machine()}; {", ".join(versions())}. Stand-ins for CentOS Stream 9, on the
-same machine. What is compared, and how: [docs/connector.md](../docs/connector.md#beside-others).
+`make bench` on {date.today()}: {machine()}, load average {load:.1f} when it began; {", ".join(versions())}.
+Stand-ins for CentOS Stream 9, on the same machine. What is compared, and how:
+[docs/connector.md](../docs/connector.md#beside-others).
 A second run finds nothing to do; median of {rounds}, taken in turns. In brackets: how many times elforge's.
 """
     verdicts = [line for aim in AIMS if (line := verdict(aim, found))]
