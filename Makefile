@@ -50,13 +50,15 @@ sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; l
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
 	$(BIN)/python -m tools.real $(INVENTORY)
 
-bench: $(VENV)/done system ## What a second run costs, in turns with others; writes bench/results.md
+bench: $(VENV)/done system ## elforge beside Ansible, Mitogen and stock pyinfra, an hour; writes bench/results.md
 	$(BIN)/python -m bench
 
 lock: $(VENV)/done ## Pin the newest versions of what pyproject.toml asks for
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --python-version 3.11 --upgrade --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --python-version 3.11 --upgrade bench/requirements.in -o bench/requirements.lock
 
 golock: $(VENV)/done ## Add Go's new releases to deploys/go.lock
 	$(BIN)/python -m tools.golock
@@ -74,5 +76,7 @@ system:
 	@tools/system.sh
 
 $(VENV)/done: requirements.lock pyproject.toml tools/venv.sh
-	@tools/venv.sh $(PYTHON) $(VENV)
+	@tools/venv.sh $(PYTHON) $(VENV) requirements.lock
+	@# For pyinfra to find the connectors of this folder.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,1 +1,1 @@
-"""Side by side: what checking a host costs, by us and by others; see ``python -m bench``."""
+"""Side by side: what making and checking build hosts costs, by us and by others; see ``python -m bench``."""

@@ -1,6 +1,7 @@
 """The control group of each lab host: how the lab finds and ends what belongs to a host."""
 
 import os
+import re
 import signal
 import time
 from contextlib import suppress
@@ -25,6 +26,16 @@ def create(group: Path) -> None:
     # A machine that runs cgroup v1 beside v2 has no controllers here, and the hosts then do without limits.
     with suppress(OSError):
         (root() / "cgroup.subtree_control").write_text(_CONTROLLERS)
+
+
+def entering(group: Path, *command: str) -> list[str]:
+    """Return the command line of a program that lives in the group, with all that it becomes."""
+    return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *command]
+
+
+def cpu_seconds(group: Path) -> float:
+    """Return the CPU time that the group has used."""
+    return int(re.findall(r"usage_usec (\d+)", (group / "cpu.stat").read_text())[0]) / 1e6
 
 
 def populated(group: Path) -> bool:

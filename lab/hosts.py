@@ -331,11 +331,10 @@ class Host:
         return self._enter(command, self.folder / "console.log")
 
     def _enter(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        # The shell steps into the host's control group, where all that it becomes can be found and ended.
-        enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(self._cgroup)]
         with open(log, "wb") as console:
             return subprocess.Popen(
-                [*enter, *command],
+                # All that it becomes can be found there, and ended.
+                cgroup.entering(self._cgroup, *command),
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=console,

@@ -239,7 +239,9 @@ def length(function: ast.FunctionDef) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", modules("connectors", "deploys", "facts", "operations", "pure", "lab", "tests", "tools"), ids=name
+    "path",
+    modules("bench", "connectors", "deploys", "facts", "operations", "pure", "lab", "tests", "tools"),
+    ids=name,
 )
 def test_functions_are_short(path):
     functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)

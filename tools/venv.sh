@@ -1,8 +1,7 @@
 #!/bin/sh
-# venv.sh PYTHON DIRECTORY: a virtual environment with exactly what requirements.lock pins, in which pyinfra finds
-# the connectors of this folder.
+# venv.sh PYTHON DIRECTORY LOCK: a virtual environment with exactly what a lock file pins.
 set -eu
-python=$1 venv=$2
+python=$1 venv=$2 lock=$3
 say() { echo "$*" >&2; }
 
 command -v "$python" >/dev/null || { say "no $python here: install Python 3.11 to 3.14, or run make PYTHON=..."; exit 1; }
@@ -18,5 +17,4 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 say "Installing Python packages into $venv ..."
 "$python" -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"

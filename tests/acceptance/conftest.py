@@ -26,6 +26,7 @@ from connectors.elforge import KNOWN_HOSTS
 from deploys.base import BaseOptions
 from deploys.caches import CachesOptions
 from deploys.docker import DockerOptions
+from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.journald import JournaldOptions
@@ -126,6 +127,15 @@ def journald(target: PyinfraHost) -> JournaldOptions:
     options = JournaldOptions.of(target.data.dict(), target.connector_cls.data_meta)
     if options.storage in (None, "auto"):
         pytest.skip(f"where the journal is kept is not declared for {target.name}")
+    return options
+
+
+@pytest.fixture
+def firewall(target: PyinfraHost) -> FirewallOptions:
+    """Return what was declared for the firewall; skip hosts that nothing was declared for."""
+    options = FirewallOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    if not options.zones and not options.services:
+        pytest.skip(f"no zone or service of the firewall is declared for {target.name}")
     return options
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from configparser import ConfigParser
 
 import pytest
 
@@ -43,7 +44,9 @@ def test_starts_at_boot_and_runs(host, docker):
 
 def test_the_repository_checks_signatures(host, docker):
     text = host.file("/etc/yum.repos.d/elforge-docker-ce.repo").content_string
-    assert "gpgcheck=1" in text
+    file = ConfigParser(interpolation=None)
+    file.read_string(text)
+    assert [repo["gpgcheck"] for repo in map(file.__getitem__, file.sections())] == ["1"]
     assert "$releasever" not in text
 
 
