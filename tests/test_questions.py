@@ -71,6 +71,11 @@ def test_each_command_is_a_shell_s_own(shell):
         assert found[number] == Answer(alone.returncode, alone.stdout, alone.stderr)
 
 
+def test_what_is_printed_goes_through_a_pipe():
+    """SELinux lets a confined program write to that, and not to a file of ours."""
+    assert run(asked("test -p /dev/stdout"))[0][0].code == 0
+
+
 def test_commands_run_side_by_side():
     with tempfile.TemporaryDirectory() as folder:
         meet = f"until [ $(ls {folder} | wc -l) = 4 ]; do sleep 0.05; done"
