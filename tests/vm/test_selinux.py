@@ -64,7 +64,7 @@ def test_h47_what_elforge_writes_has_the_label_of_its_path(host):
 
 
 def test_h45_a_port_of_another_type_is_refused_in_the_plan(host):
-    apply({"selinux_ports": {"15777/tcp": "http_port_t"}})  # brings semanage
+    apply({"selinux_ports": {"15778/tcp": "http_port_t"}})  # brings semanage
     refused = pyinfra(NAME, deploy=DEPLOY, data={"selinux_ports": {"8081/tcp": "http_port_t"}}, dry=True)
     assert (refused.code, refused.changed) == (1, set())
     assert "tcp 8081 cannot be http_port_t: it belongs to transproxy_port_t (8081)" in refused.output
