@@ -1,7 +1,7 @@
 # batch.sh SHELL: run each command on stdin (NUMBER NUL COMMAND NUL ...) by SHELL -c, four side by side. Prints the
 # sizes of N.code, N.err and N.out of all, then their contents: any bytes arrive as they are.
-# What a program prints goes through a pipe: enforcing, SELinux takes our file away from one that runs in a domain of its own
-# (restorecon, iptables, ip), which then prints into nothing and succeeds (seen in a VM, 2026-11).
+# What a program prints goes through a pipe: one that runs in a domain of its own may not write to our file where SELinux
+# enforces, and prints into nothing (restorecon: the denial was seen in a permissive VM, 2026-11).
 answers=$(mktemp -d /dev/shm/elforge.XXXXXXXXXX) || exit 1
 trap 'rm -rf "$answers"' EXIT
 trap 'exit 1' HUP INT TERM

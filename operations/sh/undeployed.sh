@@ -6,7 +6,8 @@ trusted "$root"
 if [ -d "$store" ]; then
     retire /dev/null
     systemctl daemon-reload
-    rm -rf "$root/current" "$root/.elforge.current"
+    rm -f "$root/current"
+    rm -rf "$root/.elforge.current"
 fi
 releases=$root/releases
 rm -rf "$releases"/.build.* "$releases"/.old.* "$releases/.incoming"

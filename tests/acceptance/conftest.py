@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import testinfra
@@ -30,8 +30,10 @@ from deploys.firewall_options import FirewallOptions
 from deploys.go import GoOptions
 from deploys.goenv import GoenvOptions
 from deploys.journald import JournaldOptions
+from deploys.options import Options
 from deploys.service_options import ServiceOptions
 
+Declared = TypeVar("Declared", bound=Options)
 SSH_OPTIONS = {
     "ssh_known_hosts_file": "UserKnownHostsFile",
     "ssh_strict_host_key_checking": "StrictHostKeyChecking",
@@ -82,7 +84,7 @@ def host(target: PyinfraHost, sockets: str) -> Host:
 @pytest.fixture
 def docker(target: PyinfraHost) -> DockerOptions:
     """Return what was declared for Docker; skip hosts that it was not declared for."""
-    options = DockerOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(DockerOptions, target)
     if "docker_hosts" not in target.groups or options.state == "absent":
         pytest.skip(f"Docker is not declared for {target.name}")
     return options
@@ -91,7 +93,7 @@ def docker(target: PyinfraHost) -> DockerOptions:
 @pytest.fixture
 def go(target: PyinfraHost) -> GoOptions:
     """Return what was declared for Go; skip hosts that it was not declared for."""
-    options = GoOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(GoOptions, target)
     if "go_hosts" not in target.groups or options.state == "absent":
         pytest.skip(f"Go is not declared for {target.name}")
     return options
@@ -100,13 +102,13 @@ def go(target: PyinfraHost) -> GoOptions:
 @pytest.fixture
 def goenv(target: PyinfraHost, go: GoOptions) -> GoenvOptions:
     """Return what was declared for the go command's settings."""
-    return GoenvOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    return declared(GoenvOptions, target)
 
 
 @pytest.fixture
 def service(target: PyinfraHost) -> ServiceOptions:
     """Return which services were declared; skip hosts that none was declared for."""
-    options = ServiceOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(ServiceOptions, target)
     if "service_hosts" not in target.groups or not options.apps:
         pytest.skip(f"no service is declared for {target.name}")
     return options
@@ -115,7 +117,7 @@ def service(target: PyinfraHost) -> ServiceOptions:
 @pytest.fixture
 def caches(target: PyinfraHost) -> CachesOptions:
     """Return which caches were declared; skip hosts that none was declared for."""
-    options = CachesOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(CachesOptions, target)
     if not options.places and not options.buildkit:
         pytest.skip(f"no cache is declared for {target.name}")
     return options
@@ -124,7 +126,7 @@ def caches(target: PyinfraHost) -> CachesOptions:
 @pytest.fixture
 def journald(target: PyinfraHost) -> JournaldOptions:
     """Return what was declared for the journal; skip hosts where its place was not."""
-    options = JournaldOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(JournaldOptions, target)
     if options.storage in (None, "auto"):
         pytest.skip(f"where the journal is kept is not declared for {target.name}")
     return options
@@ -133,7 +135,7 @@ def journald(target: PyinfraHost) -> JournaldOptions:
 @pytest.fixture
 def firewall(target: PyinfraHost) -> FirewallOptions:
     """Return what was declared for the firewall; skip hosts that nothing was declared for."""
-    options = FirewallOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    options = declared(FirewallOptions, target)
     if not options.zones and not options.services:
         pytest.skip(f"no zone or service of the firewall is declared for {target.name}")
     return options
@@ -142,7 +144,12 @@ def firewall(target: PyinfraHost) -> FirewallOptions:
 @pytest.fixture
 def base(target: PyinfraHost) -> BaseOptions:
     """Return what was declared for the base deploy."""
-    return BaseOptions.of(target.data.dict(), target.connector_cls.data_meta)
+    return declared(BaseOptions, target)
+
+
+def declared(model: type[Declared], target: PyinfraHost) -> Declared:
+    """Return the options of a host for one deploy."""
+    return model.of(target.data.dict(), target.connector_cls.data_meta)
 
 
 def _login(data: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from lab import mirror
 from lab.hosts import Host
 from tests.drill import BARE, OLD, converged, on, refused, twin
-from tests.faults.expired import repository
+from tests.engine.expired import repository
 from tests.runner import pyinfra, requests, root
 
 UPGRADE = {"docker_version": "28.5"}

@@ -9,7 +9,7 @@ from lab.hosts import Host
 from tests.drill import BARE, OLD, converged, on, refused, twin
 from tests.runner import pyinfra, root
 
-DEPLOY = "tests/faults/deploy_packages.py"
+DEPLOY = "tests/engine/deploy_packages.py"
 # Holds the manager's locks as a transaction that has stalled does.
 HOLD = (
     "import os, signal, sys, dnf\n"
