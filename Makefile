@@ -8,8 +8,9 @@ LAB := $(or $(ELFORGE_LAB_DIR),/var/lib/elforge-lab)
 export PYINFRA_PROGRESS := off
 # Modules that are compiled anew by each of a thousand runs cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
-# What runs beside each other: each has lab hosts of its own.
-SUITES := test-toolchain test-faults test-engine test-service test-lab test-firewall test-golang test-sweep
+# Each has lab hosts of its own; the longest come first. More beside each other take as long, and time out.
+SUITES := test-toolchain test-sweep test-engine test-service test-firewall test-lab test-faults test-golang
+BESIDE ?= 4
 
 .PHONY: help demo test accept check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
 
@@ -22,7 +23,7 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 
 test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
 	$(MAKE) --no-print-directory --jobs=2 check accept
-	$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SUITES)) $(SUITES)
+	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES)
 
 accept: $(VENV)/done system
 	$(BIN)/python -m lab reset el7 el8 el9

@@ -11,12 +11,10 @@ import pytest
 from tests.figures import FIGURES
 
 GOLDEN = Path(__file__).parent / "golden"
-# Of what these try on every release, `make test` takes the oldest and the newest systemd, yum and firewalld;
-# what is between them is told by golden plans, and seen by the acceptance and the crash sweep.
-SAMPLED = {"lab", "firewall", "service", "golang"}
-SAMPLE, OF_CACHES = {"el7", "el9"}, {"el9"}
 # Folders that need the lab; `pytest tests` alone is quick and needs no root.
-LAB_FOLDERS = SAMPLED | {"toolchain", "faults", "engine", "sweep", "acceptance", "vm"}
+LAB_FOLDERS = {
+    *("lab", "firewall", "service", "golang", "toolchain", "faults", "engine", "sweep", "acceptance", "vm")
+}
 # Helpers whose asserts are to say what they saw.
 pytest.register_assert_rewrite("tests.drill")
 RELEASE = re.compile(r"(?<=[\[-])el\d\b")
@@ -50,9 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what a test does on other releases, too, and say so."""
     if config.getoption("--every-release"):
         return
-    inside = [item for item in items if item.path.parent.name in SAMPLED]
-    sampled = {_kind(item) for item in inside if _in_sample(item)}
-    left_out = [item for item in inside if not _in_sample(item) and _kind(item) in sampled]
+    sampled = {_kind(item) for item in items if _in_sample(item)}
+    left_out = [item for item in items if not _in_sample(item) and _kind(item) in sampled]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
@@ -64,8 +61,8 @@ def _kind(item: pytest.Item) -> str:
 
 
 def _in_sample(item: pytest.Item) -> bool:
-    sample = OF_CACHES if item.path.name == "test_caches.py" else SAMPLE
-    return sample >= {*RELEASE.findall(item.name)}
+    mark = item.get_closest_marker("alike")
+    return not mark or {*mark.args} >= {*RELEASE.findall(item.name)}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

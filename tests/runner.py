@@ -80,12 +80,12 @@ def root(host: Host, command: str) -> str:
     return done.stdout.strip()
 
 
-def until(what: Callable[[], bool], seconds: float) -> float:
-    """Wait until something holds and return the seconds that it took."""
+def until(what: Callable[[], bool], seconds: float, every: float = 0.2) -> float:
+    """Wait until something holds, looking every so many seconds, and return the seconds that it took."""
     started = time.monotonic()
     while not what():
         assert time.monotonic() - started < seconds, f"not within {seconds} s"
-        time.sleep(0.2)
+        time.sleep(every)
     return time.monotonic() - started
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from lab.hosts import Host
 from tests.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
 from tests.runner import pyinfra, root
+
+pytestmark = pytest.mark.alike("el7")
 
 # dockerd --validate accepts any name; the start does not.
 NO_SUCH_DRIVER = {"docker_storage_driver": "nope"}

@@ -13,6 +13,8 @@ from tests.drill import BARE, OLD, converged, on, refused, twin
 from tests.engine.expired import repository
 from tests.runner import pyinfra, requests, root
 
+pytestmark = pytest.mark.alike("el9")
+
 UPGRADE = {"docker_version": "28.5"}
 NONE = "package docker-ce is not installed"
 

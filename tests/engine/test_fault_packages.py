@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from lab import mirror
 from lab.hosts import Host
 from tests.drill import BARE, OLD, converged, on, refused, twin
 from tests.runner import pyinfra, root
+
+pytestmark = pytest.mark.alike("el7")
 
 DEPLOY = "tests/engine/deploy_packages.py"
 # Holds the manager's locks as a transaction that has stalled does.

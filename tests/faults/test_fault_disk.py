@@ -14,6 +14,8 @@ from lab.system import run
 from tests.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
 from tests.runner import root
 
+pytestmark = pytest.mark.alike("el9")
+
 FOLDER = "/etc/docker"
 CHANGE = {"docker_debug": True}
 

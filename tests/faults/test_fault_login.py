@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.hosts import Host
 from tests.drill import BARE, converged, on, refused
 from tests.runner import apply, pyinfra, root
+
+pytestmark = pytest.mark.alike("el9")
 
 CHANGE = {"docker_debug": True}
 

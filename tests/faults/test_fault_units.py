@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.hosts import Host
 from tests.drill import converged, on, refused
 from tests.runner import root
+
+pytestmark = pytest.mark.alike("el9")
 
 DEPLOY = "tests/faults/deploy_unit.py"
 DROPINS = "/etc/systemd/system/docker.service.d"

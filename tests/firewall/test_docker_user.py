@@ -12,6 +12,8 @@ import lab.hosts
 from lab.hosts import Host
 from tests.runner import converge, pyinfra, root
 
+pytestmark = pytest.mark.alike("el7")
+
 DEPLOY = "tests/firewall/deploy_firewall.py"
 SERVE = "while :; do echo hello | /usr/bin/busybox nc -l -p 80; done"
 IPTABLES = "sed -i s/FirewallBackend=nftables/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf"

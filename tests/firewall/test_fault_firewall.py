@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.hosts import Host
 from tests.drill import BARE, converged, on, refused
 from tests.lockout import STATE
 from tests.runner import root
+
+pytestmark = pytest.mark.alike("el7")
 
 DEPLOY = "tests/firewall/deploy_firewall.py"
 PORT = {"firewall_zones": {"public": {"ports": ["8080/tcp"]}}}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lab.hosts import Host
 from tests.drill import BARE, on
 from tests.lockout import LISTEN, OTHER_PORT, PORT
 from tests.runner import Run, converge, pyinfra, root
+
+pytestmark = pytest.mark.alike("el7")
 
 DEPLOY = "tests/firewall/deploy_selinux.py"
 LOCAL = (

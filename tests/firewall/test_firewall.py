@@ -15,6 +15,8 @@ from tests.lockout import STATE, WAYS
 from tests.runner import apply, converge, pyinfra, root
 from tests.tree import difference, tree
 
+pytestmark = pytest.mark.alike("el9")
+
 DEPLOY, CLIENT = "tests/firewall/deploy_firewall.py", "el9-firewall-client"
 DECLARED = {
     "firewall_zones": {

@@ -10,6 +10,8 @@ import pytest
 import lab.hosts
 from tests.runner import apply, converge, pyinfra, root
 
+pytestmark = pytest.mark.alike("el7")
+
 DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"
 # A program that asks for C: there is no net or os/user in it that could do without.

@@ -13,6 +13,8 @@ from lab.hosts import Host
 from tests.runner import converge, pyinfra, root
 from tests.tree import difference, tree
 
+pytestmark = pytest.mark.alike("el7")
+
 # What removal leaves on purpose (docs/docker.md), and what the stand-in's package manager writes for itself.
 LEFT = re.compile(
     r"/etc/(group|gshadow)-?$|/var/lib/(docker|containerd|elforge)\b|/etc/docker(/key\.json)?$"

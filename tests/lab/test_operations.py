@@ -15,6 +15,8 @@ from operations.script import script
 from tests.lab.cases import ARTIFACT, FAILURES, PLACE, cases
 from tests.runner import apply, pyinfra
 
+pytestmark = pytest.mark.alike("el9")
+
 DEPLOY = "tests/lab/operations_deploy.py"
 
 

@@ -14,6 +14,8 @@ from lab.hosts import Host
 from tests.runner import Run, apply, converge, pyinfra, root
 from tests.tree import difference, tree
 
+pytestmark = pytest.mark.alike("el9")
+
 DEPLOY = "tests/service/deploy_caches.py"
 MEMORY, DISK = "/srv/ci/in-memory", "/srv/ci/disk"
 UNIT = r"srv-ci-in\x2dmemory.mount"

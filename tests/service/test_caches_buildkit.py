@@ -11,6 +11,8 @@ from deploys.release import RELEASES
 from lab.hosts import Host
 from tests.runner import converge, root
 
+pytestmark = pytest.mark.alike("el9")
+
 SERVICE = "elforge-buildkit.service"
 LIMITS = {"caches_buildkit": {"max_age": "14d", "max_size": "1M"}, "caches_schedule": "03:30"}
 # Docker builds from nothing here: what counts is that a layer of some size is cached.

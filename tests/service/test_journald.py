@@ -12,6 +12,8 @@ from deploys.release import RELEASES
 from lab.hosts import Host
 from tests.runner import Run, apply, converge, root
 
+pytestmark = pytest.mark.alike("el7")
+
 DEPLOY = "tests/service/deploy_journald.py"
 DATA = {"journald_storage": "persistent", "journald_max_use": "32M", "journald_max_file_size": "8M"}
 # Messages are not to be dropped for their number here.

@@ -11,6 +11,8 @@ from deploys.release import RELEASES
 from lab.hosts import Host
 from tests.runner import apply, converge, pyinfra, root
 
+pytestmark = pytest.mark.alike("el9")
+
 DEPLOY = "tests/service/deploy_kernel.py"
 # Of the network namespace that the host has to itself.
 KEY = "net.ipv4.ip_default_ttl"

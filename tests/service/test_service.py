@@ -22,6 +22,8 @@ from tests.forks import ROOT
 from tests.runner import INVENTORY, Run, apply, converge, pyinfra, root, until
 from tests.tree import difference, tree
 
+pytestmark = pytest.mark.alike("el7")
+
 DEPLOY, REFUSED = "tests/service/deploy_service.py", "tests/service/deploy_refused.py"
 URL = "http://127.0.0.1:8080"
 SECURITY = "systemd-analyze security --no-pager app.service"

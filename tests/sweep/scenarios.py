@@ -13,7 +13,7 @@ class Scenario(NamedTuple):
     start: str
     data: dict[str, Any]
     deploy: str = "deploy.py"
-    # Which part of a sample is this host's, where several go through the same; and how many do.
+    # Which part of a sample is this host's, of how many; where several go through the same, they share it.
     turn: int = 0
     of: int = 1
 
@@ -96,15 +96,16 @@ def scenarios(program: Path) -> dict[str, list[Scenario]]:
         ]
         for turn, major in enumerate(RELEASES)
     }
+    # Of what one host alone goes through, a sample takes every second change.
     services = [
-        Scenario("service", "bare", service(program), SERVICES),
-        Scenario("release", "converged", release(program), SERVICES),
-        Scenario("removal", "converged", REMOVAL, SERVICES),
+        Scenario("service", "bare", service(program), SERVICES, of=2),
+        Scenario("release", "converged", release(program), SERVICES, turn=1, of=2),
+        Scenario("removal", "converged", REMOVAL, SERVICES, of=2),
     ]
     # The long build is killed in tests/toolchain/test_go_build.py.
     go = {"go_versions": ["1.26.6"], "go_cgo": False}
     return {
         **docker,
         "el9-servicesweep": services,
-        "el9-gosweep": [Scenario("go", "bare", go, "tests/golang/go_deploy.py")],
+        "el9-gosweep": [Scenario("go", "bare", go, "tests/golang/go_deploy.py", turn=1, of=2)],
     }

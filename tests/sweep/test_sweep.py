@@ -111,9 +111,9 @@ def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry:
 
 def sample(points: list[Point], turn: int = 0, of: int = 1) -> list[Point]:
     """
-    Each action dies once, ways of dying and hosts taking turns; `make sweep` takes all of them, everywhere.
+    Each action of a host's part dies once, ways of dying taking turns; `make sweep` takes all, everywhere.
 
-    + turn, of: which of how many hosts that go through the same
+    + turn, of: which part, of how many
     """
     mine = [point for point in points if point.at % of == turn]
     return [point for point in mine if HOW[point.at // of % len(HOW)] == point.how]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Self
 
 import pytest
 
@@ -14,11 +15,13 @@ import lab.hosts
 from lab.hosts import Host
 from tests.forks import ROOT
 from tests.golang.test_go import CGO, DEPLOY
-from tests.runner import INVENTORY, converge, pyinfra, requests, root
+from tests.runner import INVENTORY, converge, pyinfra, requests, root, until
 
 SOURCE, BOOTSTRAP = "1.27.1", "1.24.11"
 NAME = f"go{SOURCE}-source"
 BUILDER, OTHERS = "el9-gobuild", ("el7-gobuild", "el8-gobuild")
+# Seconds that nothing here takes; a build needs three minutes of two cores, and is not alone.
+LONG = 3600
 DATA = {
     "go_versions": [SOURCE],
     "go_method": "source",
@@ -28,7 +31,7 @@ DATA = {
 
 
 class Started:
-    """A run of pyinfra in the background, which dies when told to."""
+    """A run of pyinfra in the background, which dies when told to, or else with its test."""
 
     def __init__(self, host: Host) -> None:
         asked = {"names": [host.name], "user": "ops", "data": DATA}
@@ -43,11 +46,17 @@ class Started:
             text=True,
         )
 
-    def until(self, text: str, seconds: int = 900) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def until(self, text: str, seconds: int = LONG) -> None:
         """Wait for a line of the build's log."""
         deadline = time.monotonic() + seconds
         log = f"cat /var/lib/elforge/go/{NAME}.log"
-        while text not in self.host.ssh(log, user="root").stdout:
+        while text not in self.host.ssh(log, user="root", shared=True).stdout:
             assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
             assert time.monotonic() < deadline, f"{text!r} did not come"
             time.sleep(1)
@@ -71,19 +80,18 @@ def builder() -> Host:
 
 
 def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
-    cut = Started(builder)
-    cut.until("Building Go cmd/dist")
-    builder.crash()
-    cut.kill()
+    with Started(builder) as cut:
+        cut.until("Building Go cmd/dist")
+        builder.crash()
     builder.up()
     assert nothing_in_place(builder)
 
     before = requests(builder, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ")
-    starved = Started(builder)
-    starved.until("Building Go toolchain1")
-    # With the go command that it runs: left over, that would hold the log open until it is done.
-    root(builder, "pkill -KILL -u elforge-go")
-    said = starved.process.communicate(timeout=120)[1]
+    with Started(builder) as starved:
+        starved.until("Building Go toolchain1")
+        # All of it: a compiler that is left over, or was started meanwhile, holds the log open to its end.
+        root(builder, "while pkill -KILL -u elforge-go; do :; done")
+        said = starved.process.communicate(timeout=LONG)[1]
     assert starved.process.returncode != 0
     assert f"{NAME}: make.bash was killed; was it the memory (go_build_memory)?; " in said, said
     assert nothing_in_place(builder)
@@ -93,11 +101,9 @@ def test_h26_a_build_that_was_killed_is_made_up_for(builder: Host) -> None:
     )
 
     root(builder, f"rm /var/lib/elforge/go/{NAME}.log")  # says what is waited for
-    orphan = Started(builder)
-    orphan.until("Building Go toolchain1")
-    orphan.kill()
-    while "busy" in root(builder, "flock -n /run/elforge/lock true || echo busy"):
-        time.sleep(5)
+    with Started(builder) as orphan:
+        orphan.until("Building Go toolchain1")
+    until(lambda: root(builder, "flock -n /run/elforge/lock true || echo busy") != "busy", LONG, every=5)
     assert not nothing_in_place(builder), "the build of the run that was killed went on"
     log = root(builder, f"grep -c 'Building Go cmd/dist' /var/lib/elforge/go/{NAME}.log")
     assert log == "1", "the build of the run that was killed went on, there was no other"
@@ -108,7 +114,7 @@ def test_one_build_serves_every_release(builder: Host) -> None:
     lab.hosts.reset(OTHERS)
     hosts = [builder, *map(Host, OTHERS)]
     before = [requests(host, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ") for host in hosts]
-    converge(BUILDER, *OTHERS, deploy=DEPLOY, data=DATA, seconds=1800)
+    converge(BUILDER, *OTHERS, deploy=DEPLOY, data=DATA, seconds=LONG)
     assert [requests(host, f" GET /go/dl/go{SOURCE}.src.tar.gz 200 ") for host in hosts] == before
     manifests = set()
     for host in hosts:
@@ -122,7 +128,7 @@ def test_one_build_serves_every_release(builder: Host) -> None:
 def test_a_toolchain_that_was_damaged_comes_again(builder: Host) -> None:
     victim = Host(OTHERS[0])
     root(victim, f"rm /usr/local/go-toolchains/{NAME}/bin/go")
-    run = pyinfra(BUILDER, victim.name, deploy=DEPLOY, data=DATA, seconds=600)
+    run = pyinfra(BUILDER, victim.name, deploy=DEPLOY, data=DATA, seconds=LONG)
     assert run.changed == {(victim.name, f"Go | Get Go {SOURCE}")}, run.output
     assert root(victim, "go version") == f"go version go{SOURCE} linux/amd64"
 
