@@ -120,16 +120,18 @@ class Deployed:
 
 class Service(FactBase[Deployed]):
     """
-    Return what a host has of the application ``app``, compared with the manifest on stdin (base64).
+    Return what a host has of the application ``app``, compared with a manifest.
 
     + app: its name
     + units: those that are to run
+    + digest: SHA-256 of the manifest; ``""`` when it is on stdin (base64)
 
-    The manifest holds secrets: it is compared on the host, and nothing derived from it leaves that. A process
-    tells by a variable in its environment which declaration it was started with.
+    A manifest that holds secrets is compared on the host: nothing derived from it is in a command, or leaves
+    the host. A process tells by a variable in its environment which declaration it was started with.
     """
 
-    def command(self, app: str, units: list[str]) -> str:
+    def command(self, app: str, units: list[str], digest: str = "") -> str:
+        same = f"echo {shlex.quote(f'{digest}  good')} | sha256sum -c --status -" if digest else _SAME
         store, current = shlex.quote(f"{STORE}/{app}"), shlex.quote(f"{ROOT}/{app}/current")
         environment = shlex.quote(f"{ENVIRONMENTS}/{app}.env")
         return framed(
@@ -137,7 +139,7 @@ class Service(FactBase[Deployed]):
             f"state=$(sed -n s/^ELFORGE_STATE=//p {environment} 2>/dev/null); "
             'if cd "$store" 2>/dev/null; then '
             # A directory without an answer about it is no answer.
-            "echo known; test -r good && base64 -d | cmp -s - good && echo same || echo differs; "
+            f"echo known; test -r good && {same} && echo same || echo differs; "
             f'test ! -e tried && test "$( {SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
             f'elif test -e "$store"; then echo unreadable; '
             'elif test -e "$current" || test -L "$current"; then echo foreign; echo differs; echo broken; '
@@ -160,6 +162,7 @@ class Service(FactBase[Deployed]):
         )
 
 
+_SAME = "base64 -d | cmp -s - good"
 _UNIT = (
     'echo "unit $unit"; '
     "systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths "

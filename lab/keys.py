@@ -1,6 +1,7 @@
 """The lab's keys: SSH for its hosts, OpenPGP for its packages; generated once, kept in the state dir."""
 
 import secrets
+from functools import cache
 from pathlib import Path
 
 from lab.system import lock, run, state_dir, write
@@ -118,6 +119,7 @@ def distro_fingerprint() -> str:
     return _fingerprint_of(DISTRO)
 
 
+@cache
 def _fingerprint_of(name: str) -> str:
     public_key(name)
     return _fingerprints(name)[0]

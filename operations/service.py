@@ -175,7 +175,7 @@ def deployed(manifest: Manifest) -> Commands:
     text = manifest.text()
     everything = [*manifest.sockets, *manifest.runs, *manifest.watchers]
     started = [timer.replace(".timer", ".service") for timer in manifest.watchers]
-    found = _deployed(manifest.name, [*everything, *started], text)
+    found = _deployed(manifest.name, [*everything, *started], text, secret=bool(manifest.secrets))
     if why := _in_the_way(manifest, found):
         refuse(why)
     if found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in everything):
@@ -266,7 +266,7 @@ def removed(name_: str) -> Commands:
     """
     releases = _releases(name_)
     ours = [each.version for each in releases.values() if each.ours or not each.version]
-    if ours or _deployed(name_, [], "").known:
+    if ours or _deployed(name_, [], "", secret=False).known:
         if others := sorted(releases.keys() - ours):
             warn(f"{_place(name_)}: {', '.join(others)} is not elforge's, and stays")
         yield script("undeployed", name_)
@@ -336,6 +336,8 @@ def _releases(name: str) -> dict[str, Release]:
     return unreadable(f"the releases of {name}") if found is None else found
 
 
-def _deployed(name: str, units: list[str], text: str) -> Deployed:
-    found = host.get_fact(Service, app=name, units=units, _stdin=Stdin(text))
+def _deployed(name: str, units: list[str], text: str, *, secret: bool) -> Deployed:
+    """What is on stdin takes an exec of its own (connectors/questions.py)."""
+    how = {"_stdin": Stdin(text)} if secret else {"digest": sha256(text)}
+    found = host.get_fact(Service, app=name, units=units, **how)
     return found or unreadable(f"the state of {name}")

@@ -31,9 +31,11 @@ def releases(folder: Path, shell: str = "dash") -> object:
     return asked(fact, folder, fact.command(app="shop"), shell)
 
 
-def deployed(folder: Path, manifest: str, shell: str = "dash") -> object:
+def deployed(folder: Path, manifest: str, shell: str = "dash", *, secret: bool = True) -> object:
     fact = Service()
-    return asked(fact, folder, fact.command(app="shop", units=[]), shell, manifest)
+    digest = "" if secret else script.sha256(manifest)
+    command = fact.command(app="shop", units=[], digest=digest)
+    return asked(fact, folder, command, shell, manifest if secret else "")
 
 
 def release(folder: Path, version: str) -> Path:
@@ -89,11 +91,12 @@ def test_releases(tmp_path, shell):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_what_came_up_is_known_again(tmp_path, shell):
-    assert deployed(tmp_path, "x", shell) == Deployed(False, False, False, {})
+@pytest.mark.parametrize("secret", [True, False], ids=["by itself", "by its digest"])
+def test_what_came_up_is_known_again(tmp_path, shell, secret):
+    assert deployed(tmp_path, "x", shell, secret=secret) == Deployed(False, False, False, {})
     manifest = came_up(tmp_path)
-    assert deployed(tmp_path, manifest, shell) == Deployed(True, True, True, {})
-    assert deployed(tmp_path, f"{manifest}more", shell) == Deployed(False, True, True, {})
+    assert deployed(tmp_path, manifest, shell, secret=secret) == Deployed(True, True, True, {})
+    assert deployed(tmp_path, f"{manifest}more", shell, secret=secret) == Deployed(False, True, True, {})
 
 
 def test_a_hidden_directory_of_somebody_else_is_no_release(tmp_path):

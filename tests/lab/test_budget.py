@@ -12,14 +12,14 @@ import yaml
 import lab.hosts
 from lab import cgroup
 from lab.hosts import Host
-from lab.inventory import GO
+from lab.inventory import GO, service
 from tests.figures import FIGURES
 from tests.runner import Run, pyinfra
 
 NAME = "el9-budget"
 BUDGET = yaml.safe_load((Path(__file__).parent / "budget.yaml").read_text())
 DATA: dict[str, dict[str, Any]] = {
-    "deploy.py": {"go_versions": [GO]},
+    "deploy.py": {"go_versions": [GO], **service()},
     "tests/lab/base_deploy.py": {},
     "tests/golang/goenv_deploy.py": {"goenv_private": ["git.lan"]},
 }
