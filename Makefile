@@ -50,7 +50,7 @@ lab: $(VENV)/done system ## Boot the lab hosts el7, el8 and el9
 	$(BIN)/python -m lab up
 
 sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; long
-	$(BIN)/pytest tests/sweep --whole-sweep
+	$(BIN)/pytest --capture=no tests/sweep --whole-sweep
 
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts
 	$(BIN)/python -m tools.real $(INVENTORY)
@@ -75,7 +75,7 @@ clean: ## Stop the lab and remove what make has made here; images and mirror sta
 	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi
 	@if [ -d $(LAB) ]; then echo "$(LAB) still holds $$(du -sh $(LAB) 2>/dev/null | cut -f 1)" \
 		"(disks, images, mirror); as root, with the lab down: rm -r --one-file-system $(LAB)"; fi
-	rm -rf $(VENV) $(SUITES:=.log) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SUITES:=.log) test-vm.log elforge.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 system:
 	@tools/system.sh

@@ -36,7 +36,7 @@ RESULTS = ROOT / "bench" / "results.md"
 WAYS = {"LAN": 0.0, "50 ms": 0.05}
 # What hosts are named after: short, since their network interfaces are.
 LETTERS = {"elforge": "e", "ansible": "a", "pyinfra": "p"}
-PYTHON, TRUE, _, OURS, BY_SSH, STOCK, MITOGEN, ANSIBLE = (each.title for each in CONTENDERS)
+PYTHON, TRUE, _, OURS, _, STOCK, _, ANSIBLE = (each.title for each in CONTENDERS)
 AIMS = (
     Aim(1, "LAN", [OURS], [PYTHON, TRUE], most=2),
     Aim(1, "LAN", [ANSIBLE], [OURS], least=8),

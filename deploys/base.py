@@ -122,7 +122,7 @@ def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
     )
     rpm.repository(
         name="Add EPEL",
-        repo="epel",
+        repo="elforge-epel",
         title="Extra Packages for Enterprise Linux",
         baseurl=[_of_release(url, release.major) for url in options.epel_urls]
         or [epel_url(release.major, machine)],

@@ -91,8 +91,8 @@ class DockerOptions(DaemonOptions, Options):
     )
     version: Version | None = Field(
         None,
-        description="26.1.5, or 26.1 for the newest of that line; another one installed is changed to it, "
-        "up or down. None installs the newest and then keeps what is there",
+        description="26.1.5, or 26.1 for any of that line, the newest where there is none yet; another one "
+        "installed is changed to it, up or down. None installs the newest and then keeps what is there",
     )
     lock: bool = Field(True, description="keep a pinned version through other people's yum or dnf updates")
     repo_url: str = Field(

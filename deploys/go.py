@@ -44,7 +44,7 @@ class Collection(NamedTuple):
     cc: str
 
 
-# By release and name; its repository is that of centos-release-scl-rh.
+# By release and name; its repository is that of centos-release-scl-rh, for the user to add (docs/go.md).
 COLLECTIONS: dict[int, dict[str, Collection]] = {
     7: {
         "devtoolset-11": Collection(

@@ -1,3 +1,4 @@
-"""Values for the Docker build hosts; see docs/options.md."""
+"""Values for the Docker build hosts, such as ``docker_log_driver = "local"``; see docs/options.md.
 
-docker_builder_max_used_space = "20GB"
+They go before what the inventory says of the group, and are the same for every inventory.
+"""

@@ -3,8 +3,8 @@
     pyinfra --dry inventories/example.py deploy.py     # what would change
     pyinfra inventories/example.py deploy.py           # asks, then changes it
 
-Every option is in docs/options.md. An option of a host goes before one of its group, and that before
-group_data/all.py; options are single keys, so each level says only what differs.
+Every option is in docs/options.md. An option of a host goes before group_data/GROUP.py, that before what its
+group has here, and group_data/all.py comes last; options are single keys: each level says only what differs.
 """
 
 docker_hosts = (

@@ -39,7 +39,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden from what runs now")
     parser.addoption("--whole-sweep", action="store_true", help="crash at every point, not at a sample")
-    parser.addoption("--every-release", action="store_true", help="what is tried on each, on el8 too")
+    parser.addoption(
+        "--every-release",
+        action="store_true",
+        help="tests on each release, not on the one that stands for the others",
+    )
     parser.addoption("--power-cuts", type=int, default=20, help="how often tests/vm cuts the power")
     parser.addoption("--inventory", default="inventory.py", help="pyinfra inventory for tests/acceptance")
 

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -90,7 +91,9 @@ def _serve(line: socket) -> None:
             answering = fds[-1]
             os.write(answering, f"{pid}\n".encode())
             _, status = os.waitpid(pid, 0)
-            os.write(answering, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            # Nobody listens any more where its time was over.
+            with suppress(BrokenPipeError):
+                os.write(answering, f"{os.waitstatus_to_exitcode(status)}\n".encode())
             os._exit(0)
         for each in fds:
             os.close(each)

@@ -5,6 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pyinfra.api import State
+from pyinfra.context import ctx_state
+from pyinfra_cli.inventory import make_inventory
 
 from deploys.options import Options, problems
 from tools import options
@@ -42,15 +45,22 @@ def test_group_data_holds_options_only(group):
     assert {key for key in data if not key.startswith("_")} <= known
 
 
-@pytest.mark.parametrize("group", ["docker_hosts", "go_hosts", "service_hosts"])
-def test_example_inventory_is_valid(group):
-    values: dict[str, object] = {}
-    exec((ROOT / "inventories/example.py").read_text(), values)
-    hosts, data = values[group]
-    for host in hosts:
-        own = host[1] if isinstance(host, tuple) else {}
-        of_ssh = {key for key in own if key[:4] == "ssh_"}
-        assert problems("host", {**data, **own}, models(group), of_ssh) == []
+@pytest.mark.parametrize("name", ["example", "vagrant"])
+def test_inventories_are_valid(name):
+    groups: dict[str, object] = {}
+    exec((ROOT / f"inventories/{name}.py").read_text(), groups)
+    for group in GROUPS.keys() & groups.keys():
+        hosts, data = groups[group] if isinstance(groups[group], tuple) else (groups[group], {})
+        for host in hosts:
+            own = host[1] if isinstance(host, tuple) else {}
+            of_ssh = {key for key in own if key[:4] == "ssh_"}
+            assert problems("host", {**data, **own}, models(group), of_ssh) == []
+
+
+def test_what_the_example_says_is_what_its_hosts_get():
+    with ctx_state.use(State()):
+        hosts = make_inventory(str(ROOT / "inventories/example.py"), cwd=str(ROOT))
+    assert hosts.get_host("build1.example.org").data.docker_builder_max_used_space == "50GB"
 
 
 @pytest.mark.skipif(not shutil.which("vagrant"), reason="vagrant is not installed here")

@@ -1,4 +1,4 @@
-"""Apply deploy.py to an inventory, read the hosts through testinfra, and see that a second run is idle."""
+"""Plan deploy.py, apply it, read the hosts through testinfra, and see that a second run is idle."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ ENV = {**os.environ, "PYINFRA_PROGRESS": "off"}
 
 def main(inventory: str) -> int:
     """Return 0 when the run, the acceptance tests and an idle second run all went well."""
-    pyinfra = [sys.executable, "-m", "pyinfra", "-y", inventory, "deploy.py"]
-    if code := subprocess.run(pyinfra, env=ENV).returncode:
-        return code
+    where = [inventory, "deploy.py"]
+    pyinfra = [sys.executable, "-m", "pyinfra", "-y", *where]
+    # pyinfra makes no plan under -y: what it would refuse is to be refused before anything has changed.
+    for command in ([sys.executable, "-m", "pyinfra", "--dry", *where], pyinfra):
+        if code := subprocess.run(command, env=ENV).returncode:
+            return code
     tests = [sys.executable, "-m", "pytest", "tests/acceptance", "--inventory", inventory]
     if code := subprocess.run(tests, env=ENV).returncode:
         return code

@@ -10,8 +10,6 @@ from lab.hosts import Host
 from tests.drill import BARE, DAEMON_JSON, converged, leftovers, on, refused
 from tests.runner import pyinfra, root
 
-pytestmark = pytest.mark.alike("el7")
-
 # dockerd --validate accepts any name; the start does not.
 NO_SUCH_DRIVER = {"docker_storage_driver": "nope"}
 
@@ -57,6 +55,7 @@ def test_h3_a_key_that_is_a_flag_of_the_unit_too_is_refused_naming_the_dropin(ho
     converged(host, data={"docker_log_driver": "json-file"})
 
 
+@pytest.mark.alike("el7")
 @on("el7-e", "el8-e", "el9-e")
 def test_h4_engine_refuses_at_start_and_the_old_file_comes_back(host: Host) -> None:
     before = settings(host)

@@ -63,6 +63,7 @@ def test_h20_a_mirror_that_has_moved_on_changes_nothing_without_a_pin(host: Host
     assert root(host, "rpm -q docker-ce") == version
 
 
+@pytest.mark.alike("el9")
 @on("el7-e", "el9-e")
 def test_h20_a_pinned_version_that_the_mirror_lost_is_named(host: Host) -> None:
     gone = {"docker_version": "19.3" if host.release.major == 7 else "26.1"}

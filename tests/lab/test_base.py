@@ -15,7 +15,7 @@ def test_a_package_out_of_epel():
     lab.hosts.reset([name])
     host = Host(name)
     converge(name, deploy=DEPLOY, data=EPEL)
-    assert host.ssh("rpm -q jq && dnf -q repolist | grep -w epel").returncode == 0
+    assert host.ssh("rpm -q jq && dnf -q repolist | grep -w elforge-epel").returncode == 0
     assert host.ssh("rpm -e jq", user="root").returncode == 0
     assert converge(name, deploy=DEPLOY, data=EPEL).changed == {(name, "Base | Install packages")}
     lab.hosts.down([name])

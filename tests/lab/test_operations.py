@@ -1,4 +1,4 @@
-"""Every operation on every release: change, no-op, drift of each managed attribute."""
+"""Every operation: change, no-op, drift of each managed attribute."""
 
 from __future__ import annotations
 

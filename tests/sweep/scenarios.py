@@ -13,9 +13,8 @@ class Scenario(NamedTuple):
     start: str
     data: dict[str, Any]
     deploy: str = "deploy.py"
-    # Which part of a sample is this host's, of how many; where several go through the same, they share it.
-    turn: int = 0
-    of: int = 1
+    # Whether hosts that go through one of this name share what dies in a sample.
+    shared: bool = False
 
 
 RELEASES = (7, 8, 9)
@@ -84,28 +83,24 @@ REMOVAL: dict[str, Any] = {
 
 def scenarios(program: Path) -> dict[str, list[Scenario]]:
     """Return what each host is put through; the outcome of its first run is a snapshot for the others."""
-    guarded = {
-        major: [Scenario("firewall", "converged", GUARDED, turn=turn, of=len(BACKENDS))]
-        for turn, major in enumerate(BACKENDS)
-    }
+    guarded = {major: [Scenario("firewall", "converged", GUARDED, shared=True)] for major in BACKENDS}
     docker = {
         f"el{major}-sweep": [
-            Scenario("bare", "bare", {}, turn=turn, of=len(RELEASES)),
+            Scenario("bare", "bare", {}, shared=True),
             Scenario("change", "converged", CHANGE[major]),
             *guarded.get(major, []),
         ]
-        for turn, major in enumerate(RELEASES)
+        for major in RELEASES
     }
-    # Of what one host alone goes through, a sample takes every second change.
     services = [
-        Scenario("service", "bare", service(program), SERVICES, of=2),
-        Scenario("release", "converged", release(program), SERVICES, turn=1, of=2),
-        Scenario("removal", "converged", REMOVAL, SERVICES, of=2),
+        Scenario("service", "bare", service(program), SERVICES),
+        Scenario("release", "converged", release(program), SERVICES),
+        Scenario("removal", "converged", REMOVAL, SERVICES),
     ]
     # The long build is killed in tests/toolchain/test_go_build.py.
     go = {"go_versions": ["1.26.6"], "go_cgo": False}
     return {
         **docker,
         "el9-servicesweep": services,
-        "el9-gosweep": [Scenario("go", "bare", go, "tests/golang/go_deploy.py", turn=1, of=2)],
+        "el9-gosweep": [Scenario("go", "bare", go, "tests/golang/go_deploy.py")],
     }

@@ -19,6 +19,7 @@ from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.program import compiled
 from tests.runner import Run, pyinfra
+from tests.sweep.points import HOW, Point, Recorded, points, sample
 from tests.sweep.scenarios import Scenario, scenarios
 from tests.tree import written
 
@@ -43,16 +44,6 @@ UNIQUE = (
     "/var/lib/elforge/service/app/seal",
     *(f"/opt/app/releases/{version}/elforge.record" for version in ("1.0", "1.1")),
 )
-# Killed before the command is sent, its connection broken while it runs, killed after its answer.
-HOW = ("before", "close", "after")
-
-
-class Point(NamedTuple):
-    """Where a run dies."""
-
-    scenario: str
-    at: int
-    how: str
 
 
 class Outcome(NamedTuple):
@@ -71,27 +62,34 @@ def state(host: Host) -> dict[str, str]:
     return found
 
 
-def sweep(name: str, planned: list[Scenario], whole: bool, log: Path) -> list[Outcome]:
-    """Crash a host at every point of its scenarios, or at a sample of them."""
+def recorded(name: str, planned: list[Scenario], log: Path) -> list[Recorded]:
+    """Run each scenario of a host undisturbed; the outcome of the first is a snapshot for the others."""
     host = Host(name)
     lab.hosts.reset([name])
     host.snapshot("bare")
-    outcomes = []
+    found = []
     for number, scenario in enumerate(planned):
+        if number:
+            host.restore(scenario.start)
         log_file = log / f"{name}.{scenario.name}"
         run = runs(host, scenario, {"CRASH_LOG": str(log_file)})
         assert run.code == 0, run.output
-        wanted = state(host)
+        found.append(Recorded(scenario, log_file.read_text().splitlines(), state(host)))
         if not number:
             host.snapshot("converged")
-        actions = len(log_file.read_text().splitlines())
-        points = [Point(scenario.name, at, how) for at in range(1, actions + 1) for how in HOW]
-        for point in points if whole else sample(points, scenario.turn, scenario.of):
-            host.restore(scenario.start)
-            wrong = crash(host, scenario, point, wanted)
-            outcomes.append(Outcome(point, wrong))
-            print(f"{name} {point.scenario} {point.at} {point.how}: {wrong or 'converged'}"[:300])
-        host.restore("converged")
+    return found
+
+
+def sweep(name: str, known: list[Recorded], points: list[Point]) -> list[Outcome]:
+    """Crash a host at these points of its scenarios."""
+    host = Host(name)
+    of = {each.scenario.name: each for each in known}
+    outcomes = []
+    for point in points:
+        host.restore(of[point.scenario].scenario.start)
+        wrong = crash(host, of[point.scenario], point)
+        outcomes.append(Outcome(point, wrong))
+        print(f"{name} {point.scenario} {point.at} {point.how}: {wrong or 'converged'}"[:300])
     return outcomes
 
 
@@ -109,25 +107,16 @@ def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry:
     return pyinfra(host.name, deploy=scenario.deploy, data=scenario.data, dry=dry, **options)
 
 
-def sample(points: list[Point], turn: int = 0, of: int = 1) -> list[Point]:
-    """
-    Each action of a host's part dies once, ways of dying taking turns; `make sweep` takes all, everywhere.
-
-    + turn, of: which part, of how many
-    """
-    mine = [point for point in points if point.at % of == turn]
-    return [point for point in mine if HOW[point.at // of % len(HOW)] == point.how]
-
-
-def crash(host: Host, scenario: Scenario, point: Point, wanted: dict[str, str]) -> str:
+def crash(host: Host, known: Recorded, point: Point) -> str:
     """Die at a point, run again, and return what is wrong then."""
+    scenario = known.scenario
     died = runs(host, scenario, {"CRASH_AT": str(point.at), "CRASH_HOW": point.how})
     if died.code != -9:
         return f"did not die: {died.output}"
     again = runs(host, scenario)
     if again.code:
         return f"the next run failed: {again.output}"
-    if wrong := changed_lines(wanted, state(host)):
+    if wrong := changed_lines(known.wanted, state(host)):
         return f"differs:\n{wrong}"
     third = runs(host, scenario, dry=True)
     return f"a third run would change {third.changed}" if third.changed or third.code else ""
@@ -138,7 +127,11 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
     planned = scenarios(compiled(tmp_path, fixture.SOURCE, version="1.0"))
     lab.hosts.up(planned)
     with ThreadPoolExecutor(len(planned)) as pool:
-        found = list(pool.map(lambda name: sweep(name, planned[name], whole, tmp_path), planned))
+        known = dict(
+            zip(planned, pool.map(lambda name: recorded(name, planned[name], tmp_path), planned), strict=True)
+        )
+        where = points(known, whole)
+        found = list(pool.map(lambda name: sweep(name, known[name], where[name]), planned))
     lab.hosts.down(planned)
     outcomes = [(name, *outcome) for name, each in zip(planned, found, strict=True) for outcome in each]
     bad = [outcome for outcome in outcomes if outcome[-1]]
@@ -146,9 +139,19 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
     assert not bad, "\n\n".join(f"{name} {point}: {wrong[:3000]}" for name, point, wrong in bad)
 
 
-def test_sample_covers_every_action() -> None:
-    points = [Point("bare", at, how) for at in range(1, 10) for how in HOW]
-    assert [point.at for point in sample(points)] == [*range(1, 10)]
-    shares = [sample(points, turn, 3) for turn in range(3)]
-    assert sorted(point.at for share in shares for point in share) == [*range(1, 10)]
-    assert [{point.how for point in share} for share in shares] == [{*HOW}] * 3
+def test_sample_has_each_kind_of_action_once() -> None:
+    same = ["put /etc/a root", "put /etc/b root", "key x", "put /etc/c root", "service x start"]
+    found = sample({"one": same, "two": same, "three": [*same, "link /usr/bin/x y"]})
+    assert sorted(at for _, at, _ in found) == [1, 3, 4, 5, 6]
+    assert {name for name, _, _ in found} == {"one", "two", "three"}
+    assert ("three", 6) in {(name, at) for name, at, _ in found}
+    assert {how for _, _, how in found} == {*HOW}
+
+
+def test_hosts_share_only_what_they_go_through_alike() -> None:
+    own, shared = Scenario("own", "bare", {}), Scenario("all", "bare", {}, shared=True)
+    each = [Recorded(own, ["user x"], {}), Recorded(shared, ["key x"], {})]
+    found = points({"one": each, "two": each}, whole=False)
+    assert [point.scenario for point in found["one"]] == ["own", "all"]
+    assert [point.scenario for point in found["two"]] == ["own"]
+    assert len(points({"one": each, "two": each}, whole=True)["two"]) == 2 * len(HOW)

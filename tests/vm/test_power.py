@@ -75,7 +75,7 @@ def cut(host: Host, state: dict[str, Any], seconds: float) -> None:
     host.up()
 
 
-def test_power_cuts_tear_no_file_and_the_next_run_converges(host, request):
+def test_h69_power_cuts_tear_no_file_and_the_next_run_converges(host, request):
     cuts = request.config.getoption("--power-cuts")
     moments = random.Random(SEED)
     known, seconds = {}, 0.0
