@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What a change is made from; there is none before it, nor after it.
+_STAGE = "/var/lib/elforge/guard"
 # A guard's file has these endings while its change is neither there for good nor taken back.
 _LEFT = ("", ".superseded", ".confirmed", ".failed", ".reverting")
 
@@ -12,5 +14,5 @@ def waits(name: str) -> str:
 
     ``waits("firewalld")``
     """
-    tests = " || ".join(f"test -e /run/elforge/guard.{name}{left}" for left in _LEFT)
-    return f"if {tests}; then echo pending yes; fi"
+    places = [*(f"/run/elforge/guard.{name}{left}" for left in _LEFT), f"{_STAGE}/{name}"]
+    return f"if {' || '.join(f'test -e {place}' for place in places)}; then echo pending yes; fi"

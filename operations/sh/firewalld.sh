@@ -12,6 +12,7 @@ stage=$GUARD/firewalld
 ! waits firewalld || die "another run's change of the firewall waits for its confirmation; nothing was changed"
 rm -rf "$stage"
 mkdir -p "$stage/new" "$stage/old"
+trap 'rm -rf "$stage"' EXIT
 base64 -d >"$stage/payload" 2>/dev/null || true
 [ "$(digest "$stage/payload")" = "$sha" ] || die "the new configuration did not arrive whole; nothing was changed"
 printf '%s\n' "$@" >"$stage/interfaces"
@@ -26,7 +27,7 @@ echo "verb=$verb enable=$enable rivals='$rivals' active='$active' enabled='$enab
 # What commit and revert do as well, each as a process of its own.
 printf '%s\n' "$steps" >"$stage/steps"
 printf '. %s/steps\ncommit && rm -rf %s\n' "$stage" "$stage" >"$stage/commit"
-printf '. %s/steps\nrevert\n' "$stage" >"$stage/revert"
+printf '. %s/steps\nrevert && rm -rf %s\n' "$stage" "$stage" >"$stage/revert"
 
 # Unpack, and note for each file how to get back.
 awk -v root="$stage" '
@@ -89,13 +90,15 @@ apply() {
     esac && keep_docker
 }
 [ "$seconds" != 0 ] || claim_both
-[ "$seconds" = 0 ] || arm firewalld "$seconds" "$sha"
+# The timer needs it from now on.
+[ "$seconds" = 0 ] || { arm firewalld "$seconds" "$sha" && trap - EXIT; }
 if [ "$verb" != offline ] && ! said=$(apply 2>&1 9>&-); then
     say "firewalld did not take its new configuration: $said"
     [ "$seconds" = 0 ] || claim firewalld failed || die "the guard of this change is gone: was the host restarted?"
     outcome="the previous configuration is back in place"
     revert >/dev/null 2>&1 9>&- || die "$outcome, and firewalld does not take that either: see journalctl -u firewalld"
     disarm firewalld
+    rm -rf "$stage"
     die "reverted: $outcome"
 fi
 case $said in *"Docker's rules"*) say "$said" ;; esac
@@ -104,7 +107,6 @@ if [ "$seconds" = 0 ]; then
         revert >/dev/null 2>&1 9>&- || die "the change could not be made a lasting one ($said), and going back has failed, too"
         die "reverted: the change could not be made a lasting one: $said"
     fi
-    rm -rf "$stage"
 else
     made firewalld "$seconds"
 fi

@@ -125,3 +125,15 @@ def test_h40_closing_the_port_that_elforge_comes_in_by_is_refused(host: Host) ->
     shut = {"firewall_zones": {"public": {"target": "DROP", "absent": {"services": ["ssh"]}}}}
     refused(host, "this would lock elforge out", "port 22/tcp", deploy=DEPLOY, data=shut)
     converged(host, deploy=DEPLOY, data={"firewall_zones": {"public": {"target": "DROP"}}})
+
+
+@on("el7-guard", "el9-guard", start=BARE)
+def test_h69_what_a_power_cut_has_left_of_a_change_goes_with_the_next_run(host: Host) -> None:
+    converged(host, deploy=DEPLOY, data=PORT)
+    stage = "/var/lib/elforge/guard/firewalld"
+    assert root(host, f"test -e {stage} || echo none") == "none"
+    root(host, f"mkdir -p {stage}/new; echo half >{stage}/how")
+    assert converged(host, deploy=DEPLOY, data=PORT).changed == {
+        (host.name, "Firewall | Configure the firewall")
+    }
+    assert root(host, f"test -e {stage} || echo none") == "none"
