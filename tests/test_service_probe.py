@@ -18,9 +18,9 @@ LIMIT, EVERY, GRACE = 3, 10, 0
 NOW = 5_000_000  # seconds that systemd's clock shows; the machine's own is younger by far
 SYSTEMCTL = """#!/bin/sh
 case $1 in
-is-active) test ! -e {0}/stopped ;;
 show)
     case $3-$4 in
+    ActiveState-shop.service) echo $3=$(cat {0}/state) ;;
     ActiveEnterTimestampMonotonic-shop.service) echo $3=$(cat {0}/since)000000 ;;
     InactiveExitTimestampMonotonic-shop-probe.service) echo $3=$(cat {0}/now)000000 ;;
     esac
@@ -38,6 +38,7 @@ class Host:
         (folder / "bin").mkdir()
         (folder / "bin/systemctl").write_text(SYSTEMCTL.format(folder))
         (folder / "bin/systemctl").chmod(0o755)
+        (folder / "state").write_text("active")
         (folder / "since").write_text("0")
         (folder / "now").write_text(str(NOW))
         self.script = snippet("probe").replace("/run/elforge", str(folder))
@@ -47,10 +48,10 @@ class Host:
         words = [shell, "-c", self.script, "probe", target, "1", *map(str, more)]
         return subprocess.run(words, env={"PATH": path}, capture_output=True, timeout=20).returncode
 
-    def watch(self, target: str, times: int = 1, grace: int = GRACE) -> int:
+    def watch(self, target: str, times: int = 1, grace: int = GRACE, shell: str = "sh") -> int:
         """Look some times, and return how often the unit has been restarted since ever."""
         for _ in range(times):
-            assert self.look(target, UNIT, LIMIT, EVERY, grace, SELF) == 0
+            assert self.look(target, UNIT, LIMIT, EVERY, grace, SELF, shell=shell) == 0
         done = self.folder / "done"
         lines = done.read_text().splitlines() if done.exists() else []
         assert set(lines) <= {f"restart --no-block {UNIT}"}
@@ -147,6 +148,25 @@ def test_a_start_has_its_time_by_systemds_own_clock(host, down):
     assert host.watch(down, LIMIT, grace=60) == 1
 
 
-def test_what_does_not_run_is_left_alone(host, down):
-    (host.folder / "stopped").write_text("")
-    assert host.watch(down, 2 * LIMIT) == 0
+@pytest.mark.parametrize("state", ["inactive", "failed"])
+def test_what_does_not_run_is_left_alone_and_its_record_goes(host, down, state):
+    host.watch(down, LIMIT - 1)
+    assert host.record
+    (host.folder / "state").write_text(state)
+    assert (host.watch(down, 2 * LIMIT), host.record) == (0, [])
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("state", ["deactivating", "activating"])
+def test_what_is_slow_to_stop_or_to_start_has_its_record_still(host, down, state, shell):
+    assert host.watch(down, LIMIT) == 1
+    before = host.record
+    (host.folder / "state").write_text(state)
+    assert host.watch(down, 2 * LIMIT, shell=shell) == 1
+    (host.folder / "state").write_text("active")
+    assert (host.record, host.watch(down, LIMIT)) == (before, 1), "and the wait is as long as it was"
+
+
+def test_what_reloads_runs(host, down):
+    (host.folder / "state").write_text("reloading")
+    assert host.watch(down, LIMIT) == 1

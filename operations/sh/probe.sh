@@ -25,8 +25,13 @@ note() {
     echo "$*" >"$record.new"
     mv -f "$record.new" "$record"
 }
-# What does not run is for systemd, or for whoever has stopped it.
-systemctl is-active --quiet "$unit" || { rm -f "$record"; exit 0; }
+# What does not run is for systemd, or for whoever has stopped it. What is slow to stop or to start, be it by our restart,
+# is still the same service.
+case $(systemctl show -p ActiveState "$unit" | cut -d = -f 2) in
+active | reloading) ;;
+inactive | failed) rm -f "$record"; exit 0 ;;
+*) exit 0 ;;
+esac
 failures=0 restarts=0 until=0 answered=0
 if [ -s "$record" ]; then read -r failures restarts until answered <"$record"; fi
 if answers; then
