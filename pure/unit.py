@@ -85,7 +85,15 @@ KNOWN: dict[str, Known] = {
 DOLLAR = "ELFORGE_DOLLAR"
 # What a drop-in adds to, unless it empties the list first.
 _LISTS = {"After", "Wants", "Requires", "EnvironmentFile", "ReadWritePaths", "ReadWriteDirectories"}
-_SETTING = re.compile(r"^([A-Z][A-Za-z]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+# A comment goes by itself, a backslash at its end, too; else what follows that is the same line (systemd.syntax(7)).
+_COMMENT = re.compile(r"^[ \t]*[#;].*\n?", re.MULTILINE)
+_CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
+_SETTING = re.compile(r"^[ \t]*([A-Z][A-Za-z]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+# What sets one of ours by another name: the older ones are read to this day.
+_ALIASES = {
+    **{known.older[1]: name.split("=")[0] for name, known in KNOWN.items() if known.older},
+    "TimeoutSec": "TimeoutStopSec",  # and TimeoutStartSec
+}
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 SECTIONS = ("Unit", "Service", "Socket", "Timer", "Mount", "Install", "Journal")
 
@@ -129,7 +137,7 @@ def fitted(directive: Directive, systemd: int) -> Directive | None:
 
 def overridden(unit: str, dropin: str) -> list[str]:
     """
-    Return which settings of a unit a drop-in replaces; what it only adds to is none of them.
+    Return which settings of a unit a drop-in replaces, by its names; what it only adds to is none of them.
 
     + unit: its text
     + dropin: the text of the drop-in
@@ -137,9 +145,14 @@ def overridden(unit: str, dropin: str) -> list[str]:
     ``overridden("[Service]\\nUser=app\\n", "[Unit]\\nAfter=db.service\\n[Service]\\nUser=root\\n")`` returns
     ``["User"]``.
     """
-    own = {name for name, _ in _SETTING.findall(unit)}
-    said = {name for name, value in _SETTING.findall(dropin) if name not in _LISTS or not value}
-    return sorted(own & said)
+    own = {_ALIASES.get(name, name) for name, _ in _settings(unit)}
+    said = {name for name, value in _settings(dropin) if name not in _LISTS or not value}
+    return sorted(name for name in said if _ALIASES.get(name, name) in own)
+
+
+def _settings(text: str) -> list[tuple[str, str]]:
+    """Return what systemd reads in a unit."""
+    return _SETTING.findall(_CONTINUED.sub(r"\1 ", _COMMENT.sub("", text)))
 
 
 def command(words: Iterable[str]) -> str:

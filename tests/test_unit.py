@@ -193,8 +193,17 @@ def test_actions(found, running, enabled, actions):
         ("[Service]\nReadWritePaths=/srv/shop\nEnvironmentFile=/etc/shop\nNice=5\n", []),
         ("[Service]\nEnvironmentFile=\nEnvironmentFile=/etc/shop\n", ["EnvironmentFile"]),
         ("[Service]\nExecStart=\nExecStart=/bin/true\n#User=root\nUser = root\n", ["ExecStart", "User"]),
+        ("[Service]\n  User=root\n\tExecStart=\n  # MemoryMax=1G\n", ["ExecStart", "User"]),
+        ("[Service]\nUser \\\n# all that is root's\n = root\n", ["User"]),
+        ("[Service]\nEnvironment=A=b \\\nUser=root\n", []),
+        ("[Service]\nEnvironment=A=b\\\\\nUser=root\n", ["User"]),
+        ("[Service]\n# of old \\\nUser=root\n", ["User"]),
+        ("[Service]\nStartLimitInterval=0\nMemoryLimit=1G\n", ["MemoryLimit", "StartLimitInterval"]),
+        ("[Service]\nReadWriteDirectories=/srv/shop\n", []),
+        ("[Service]\nReadWriteDirectories=\nTimeoutSec=1h\n", ["ReadWriteDirectories", "TimeoutSec"]),
     ],
 )
 def test_what_a_dropin_overrides(dropin, names):
-    own = ["After", "ReadWritePaths", "EnvironmentFile", "ExecStart", "User"]
+    own = ["After", "ReadWritePaths", "EnvironmentFile", "ExecStart", "User", "MemoryMax", "TimeoutStopSec"]
+    own.append("StartLimitIntervalSec")
     assert overridden("".join(f"{name}=x\n" for name in own), dropin) == names
