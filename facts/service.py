@@ -132,34 +132,55 @@ class Service(FactBase[Deployed]):
 
     def command(self, app: str, units: list[str], digest: str = "") -> str:
         same = f"echo {shlex.quote(f'{digest}  good')} | sha256sum -c --status -" if digest else _SAME
-        store, current = shlex.quote(f"{STORE}/{app}"), shlex.quote(f"{ROOT}/{app}/current")
-        environment = shlex.quote(f"{ENVIRONMENTS}/{app}.env")
-        return framed(
-            f"store={store}; current={current}; program=bin/{shlex.quote(app)}; "
-            f"state=$(sed -n s/^ELFORGE_STATE=//p {environment} 2>/dev/null); "
-            'if cd "$store" 2>/dev/null; then '
-            # A directory without an answer about it is no answer.
-            f"echo known; test -r good && {same} && echo same || echo differs; "
-            f'test ! -e tried && test "$( {SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
-            f'elif test -e "$store"; then echo unreadable; '
-            'elif test -e "$current" || test -L "$current"; then echo foreign; echo differs; echo broken; '
-            f"else echo unknown; echo differs; echo broken; fi; "
-            f"for unit in {' '.join(map(shlex.quote, units))}; do {_UNIT}; done"
-        )
+        return _question(app, " ".join(map(shlex.quote, units)), same)
 
     def process(self, output: list[str]) -> Deployed:
-        lines = unframed(output)
-        if lines[:1] not in (["known"], ["unknown"], ["foreign"]) or len(lines) < 3:
-            raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
-        if lines[1] not in ("same", "differs") or lines[2] not in ("whole", "broken"):
-            raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
-        return Deployed(
-            same=lines[1] == "same",
-            whole=lines[2] == "whole",
-            known=lines[0] == "known",
-            units=dict(_running(lines[3:])),
-            foreign=lines[0] == "foreign",
-        )
+        return _answer(output)
+
+
+class Proven(FactBase[Deployed]):
+    """Return the same as ``Service``, compared with what ``release`` came up with last, and of its units."""
+
+    def command(self, app: str, release: str) -> str:
+        manifest = shlex.quote(f"proven.{release}")
+        said = "s/^socket //p; s/^unit //p; s/^watcher //p"
+        units = f"$(sed -n '{said}' \"$store\"/{manifest} 2>/dev/null)"
+        return _question(app, units, f"cmp -s {manifest} good")
+
+    def process(self, output: list[str]) -> Deployed:
+        return _answer(output)
+
+
+def _question(app: str, units: str, same: str) -> str:
+    store, current = shlex.quote(f"{STORE}/{app}"), shlex.quote(f"{ROOT}/{app}/current")
+    environment = shlex.quote(f"{ENVIRONMENTS}/{app}.env")
+    return framed(
+        f"store={store}; current={current}; program=bin/{shlex.quote(app)}; "
+        f"state=$(sed -n s/^ELFORGE_STATE=//p {environment} 2>/dev/null); "
+        'if cd "$store" 2>/dev/null; then '
+        # A directory without an answer about it is no answer.
+        f"echo known; test -r good && {same} && echo same || echo differs; "
+        f'test ! -e tried && test "$( {SEAL})" = "$(cat seal 2>/dev/null)" && echo whole || echo broken; '
+        f'elif test -e "$store"; then echo unreadable; '
+        'elif test -e "$current" || test -L "$current"; then echo foreign; echo differs; echo broken; '
+        f"else echo unknown; echo differs; echo broken; fi; "
+        f"for unit in {units}; do {_UNIT}; done"
+    )
+
+
+def _answer(output: list[str]) -> Deployed:
+    lines = unframed(output)
+    if lines[:1] not in (["known"], ["unknown"], ["foreign"]) or len(lines) < 3:
+        raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
+    if lines[1] not in ("same", "differs") or lines[2] not in ("whole", "broken"):
+        raise FactProcessError(f"not the state of a service: {lines[:3]!r}")
+    return Deployed(
+        same=lines[1] == "same",
+        whole=lines[2] == "whole",
+        known=lines[0] == "known",
+        units=dict(_running(lines[3:])),
+        foreign=lines[0] == "foreign",
+    )
 
 
 _SAME = "base64 -d | cmp -s - good"
@@ -169,8 +190,9 @@ _UNIT = (
     '"$unit"; '
     'pid=$(systemctl show -p MainPID "$unit" | cut -d = -f 2); '
     'exe=$(readlink "/proc/$pid/exe"); '
+    # By the shell itself: in argv the state would be a hint at the secrets that it was reckoned from.
     'if test -n "$state" && test "$exe" = "$(readlink -f "$current")/$program" && '
-    'tr "\\000" "\\n" 2>/dev/null < "/proc/$pid/environ" | grep -qxF "ELFORGE_STATE=$state"; '
+    'test "$state" = "$(tr "\\000" "\\n" 2>/dev/null < "/proc/$pid/environ" | sed -n s/^ELFORGE_STATE=//p)"; '
     "then echo Fresh=yes; else echo Fresh=no; fi; "
     'for path in $(systemctl show -p DropInPaths "$unit" | cut -d = -f 2-); do '
     f'echo "dropin $path"; {shown("path")}; done'

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as LocalPath
 
 from pyinfra import host
 
-from facts.service import ENVIRONMENTS, ROOT, STORE, Deployed, Release, Releases, Running, Service
+from facts.service import ENVIRONMENTS, ROOT, STORE, Deployed, Proven, Release, Releases, Running, Service
 from facts.unit import UNITS
 from operations.carry import Carried
 from operations.script import (
@@ -178,7 +178,7 @@ def deployed(manifest: Manifest) -> Commands:
     found = _deployed(manifest.name, [*everything, *started], text, secret=bool(manifest.secrets))
     if why := _in_the_way(manifest, found):
         refuse(why)
-    if found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in everything):
+    if _stands(found, everything):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
     for line in [*manifest.dropped, *_failures(manifest, found)]:
@@ -195,7 +195,7 @@ def rollback(name_: str, version: str) -> Commands:
     Go back to a release that has come up before, with the units and the environment that it had then.
 
     The next run of the deploy brings back what the inventory says: say there which version it is. A host that
-    has no release of the application is left alone, with a warning.
+    has no release of the application is left alone, with a warning, and so is one where that release runs.
 
     + name_: of the application
     + version: of the release
@@ -220,7 +220,7 @@ def rollback(name_: str, version: str) -> Commands:
     elif version not in proven:
         known = f"those that have: {', '.join(proven)}" if proven else "none has"
         refuse(f"{name_}: no release {version} on this host has come up before; {known}")
-    elif found[version].current:
+    elif found[version].current and _stands(state := _proven(name_, version), state.units):
         host.noop(f"{name_}: release {version} already is the current one")
     else:
         yield script("deployed", name_, version, seconds=_LONGEST, progress=True)
@@ -314,6 +314,11 @@ def _not_ours(path: str) -> str:
     return f"{path} is not elforge's: give the application another name, or move that away"
 
 
+def _stands(found: Deployed, units: Iterable[str]) -> bool:
+    """Whether nothing is left to do for a manifest: a run that was killed has not always got to all of it."""
+    return found.same and found.whole and all(_runs(unit, found.units[unit]) for unit in units)
+
+
 def _runs(unit: str, state: Running) -> bool:
     up = state.active in ("active", "reloading") and state.enabled == "enabled"
     return up and not state.stale and (state.fresh or not unit.endswith(".service"))
@@ -341,3 +346,7 @@ def _deployed(name: str, units: list[str], text: str, *, secret: bool) -> Deploy
     how = {"_stdin": Stdin(text)} if secret else {"digest": sha256(text)}
     found = host.get_fact(Service, app=name, units=units, **how)
     return found or unreadable(f"the state of {name}")
+
+
+def _proven(name: str, version: str) -> Deployed:
+    return host.get_fact(Proven, app=name, release=version) or unreadable(f"the state of {name}")

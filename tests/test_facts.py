@@ -28,7 +28,7 @@ from facts.release import ElRelease, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from facts.selinux import Mislabelled, PolicyAnswers, Selinux
-from facts.service import Releases, Service
+from facts.service import Proven, Releases, Service
 from facts.session import SshPort
 from facts.unit import Loaded, UnitState
 
@@ -58,6 +58,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Netrc, {"user": "ci"}),
     (Toolchains, {"root": "/opt/go"}),
     (Releases, {"app": "shop"}),
+    (Proven, {"app": "shop", "release": "1.4.1"}),
     (Service, {"app": "shop", "units": ["shop.service"]}),
     (ElRelease, {}),
     (RepositoryFiles, {}),

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.service import SEAL, STAMP, Deployed, Release, Releases, Service
+from facts.service import SEAL, STAMP, Deployed, Proven, Release, Releases, Running, Service
 from operations import script
+from tests.shell import witnessed
 
 SHELLS = ["dash", "bash"]
 SH = Path(script.__file__).parent / "sh"
-MANIFEST = "release 1.0\n+ 644 {0}/unit\n|x\n# end\n"
+MANIFEST = "release 1.0\nunit shop.service\n+ 644 {0}/unit\n|x\n# end\n"
+SYSTEMCTL = """#!/bin/sh
+case $3 in
+MainPID) echo "MainPID=PID" ;;
+DropInPaths) echo "DropInPaths=" ;;
+*) printf '%s\\n' LoadState=loaded ActiveState=active UnitFileState=enabled NeedDaemonReload=no ;;
+esac
+"""
+STATE = "5" * 64
 
 
-def asked(fact: Releases | Service, folder: Path, command: str, shell: str, stdin: str = "") -> object:
+def asked(
+    fact: Releases | Service | Proven, folder: Path, command: str, shell: str, stdin: str = ""
+) -> object:
     for place in ("/opt/", "/var/lib/elforge/", "/etc/elforge/"):
         command = command.replace(place, f"{folder}{place}")
     content = base64.b64encode(stdin.encode()).decode()
-    run = subprocess.run([shell, "-c", command], input=content, capture_output=True, text=True, check=True)
+    path = {"PATH": f"{folder}/bin:/usr/bin:/bin"}
+    run = subprocess.run(
+        [shell, "-c", command], input=content, capture_output=True, text=True, check=True, env=path
+    )
     return fact.process(run.stdout.splitlines())
 
 
@@ -38,11 +54,16 @@ def deployed(folder: Path, manifest: str, shell: str = "dash", *, secret: bool =
     return asked(fact, folder, command, shell, manifest if secret else "")
 
 
+def proven(folder: Path, release: str, shell: str = "dash") -> object:
+    fact = Proven()
+    return asked(fact, folder, fact.command(app="shop", release=release), shell)
+
+
 def release(folder: Path, version: str) -> Path:
     """Make a release as shelve.sh leaves one."""
     program = folder / f"opt/shop/releases/{version}/bin/shop"
     program.parent.mkdir(parents=True)
-    program.write_text(version)
+    shutil.copy("/bin/sleep", program)
     stamp = subprocess.check_output(["sh", "-c", f"{STAMP} '{program}'"], text=True)
     (program.parent.parent / "elforge.record").write_text(f"origin sha256 abc\nstamp {stamp}")
     return program
@@ -53,7 +74,8 @@ def came_up(folder: Path) -> str:
     store, manifest = folder / "var/lib/elforge/service/shop", MANIFEST.format(folder)
     store.mkdir(parents=True)
     (folder / "unit").write_text("x\n")
-    (store / "good").write_text(manifest)
+    for name in ("good", "proven.1.0"):
+        (store / name).write_text(manifest)
     release(folder, "1.0")
     current = folder / "opt/shop/current"
     current.symlink_to("releases/1.0")
@@ -97,6 +119,45 @@ def test_what_came_up_is_known_again(tmp_path, shell, secret):
     manifest = came_up(tmp_path)
     assert deployed(tmp_path, manifest, shell, secret=secret) == Deployed(True, True, True, {})
     assert deployed(tmp_path, f"{manifest}more", shell, secret=secret) == Deployed(False, True, True, {})
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Path]:
+    """A host where what came up runs; return the file that the next start would take its environment from."""
+    came_up(tmp_path)
+    file = tmp_path / "etc/elforge/service/shop.env"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"ELFORGE_STATE={STATE}\n")
+    program = tmp_path / "opt/shop/releases/1.0/bin/shop"
+    with subprocess.Popen([program, "60"], env={"A": "b", "ELFORGE_STATE": STATE}) as running:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/systemctl").write_text(SYSTEMCTL.replace("PID\"", f"{running.pid}\"", 1))
+        (tmp_path / "bin/systemctl").chmod(0o755)
+        yield file
+        running.kill()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_release_came_up_with_is_known_again_and_runs(tmp_path, shell, process):
+    units = {"shop.service": Running("loaded", "active", "enabled", True, "")}
+    assert proven(tmp_path, "1.0", shell) == Deployed(True, True, True, units)
+    store = tmp_path / "var/lib/elforge/service/shop"
+    (store / "proven.0.9").write_text("release 0.9\nunit shop.service\n# end\n")
+    assert proven(tmp_path, "0.9", shell) == Deployed(False, True, True, units)
+    assert proven(tmp_path, "0.8", shell) == Deployed(False, True, True, {})
+    (store / "tried").write_text("")
+    assert proven(tmp_path, "1.0", shell) == Deployed(True, False, True, units)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_process_is_told_by_its_environment_and_no_program_is_told_of_that(tmp_path, shell, process):
+    said = witnessed(tmp_path, Proven().command(app="shop", release="1.0"))
+    assert proven(tmp_path, "1.0", shell).units["shop.service"].fresh is True
+    assert STATE not in said.read_text()
+    assert "sed -n s/^ELFORGE_STATE=//p" in said.read_text()
+    for state in ("4" * 64, f"{STATE}5", STATE[1:], ""):
+        process.write_text(f"ELFORGE_STATE={state}\n")
+        assert proven(tmp_path, "1.0", shell).units["shop.service"].fresh is False
 
 
 def test_a_hidden_directory_of_somebody_else_is_no_release(tmp_path):

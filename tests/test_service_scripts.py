@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from operations import script
-from tests.shell import run_script
+from tests.shell import run_script, witnessed
 
 # The unit is a process of the program, in the environment that the host has for it.
 SYSTEMCTL = """#!/bin/sh
-at=FOLDER
+at=FOLDER PATH=/usr/bin:/bin
 echo "$*" >>$at/calls
 for unit; do :; done
 pid=$(cat "$at/pids/$unit" 2>/dev/null)
@@ -136,6 +137,15 @@ def test_what_runs_as_declared_is_not_restarted(machine):
     before = machine.pid()
     assert machine.deployed("1.0").returncode == 0
     assert machine.pid() == before
+
+
+def test_no_program_is_told_of_a_digest_of_the_secrets(machine):
+    said = witnessed(machine.folder, machine.text("deployed"))
+    for _ in range(2):
+        assert machine.deployed("1.0").returncode == 0
+    (state,) = re.findall("[0-9a-f]{64}", (machine.folder / "etc/elforge/service/shop.env").read_text())
+    assert "sed -n s/^ELFORGE_STATE=//p" in said.read_text()
+    assert state not in said.read_text()
 
 
 def test_what_is_tried_is_known_after_a_power_cut_before_anything_is_in_place(machine):

@@ -93,13 +93,17 @@ altered() {
 
 pid_of() { systemctl show -p MainPID "$1" | cut -d = -f 2; }
 
+# state_in FILE: what an environment, of a process or for one, says that it is of; in argv it would be a hint at the secrets
+# that it was reckoned from.
+state_in() { tr '\000' '\n' <"$1" | sed -n 's/^ELFORGE_STATE=//p'; }
+
 # fresh UNIT: whether it runs this release, started with what is declared.
 fresh() {
     [ ! -e "$RUN/stale-$1" ] || return 1
     systemctl is-active --quiet "$1" || return 1
     pid=$(pid_of "$1")
     [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$root/releases/$release")/bin/$name" ] &&
-        tr '\000' '\n' <"/proc/$pid/environ" | grep -qxF "$(grep ^ELFORGE_STATE= "/etc/elforge/service/$name.env")"
+        [ "$(state_in "/proc/$pid/environ")" = "$(state_in "/etc/elforge/service/$name.env")" ]
 }
 
 answers() {
