@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -73,6 +73,23 @@ class Digest(BaseModel):
 
     sha256: Annotated[str, grammar(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]
     size: Annotated[int, Field(gt=0)] | None = None
+
+
+class Builds(Options):
+    """Base of the options of deploys that build with the host's default toolchain."""
+
+    _go: str = PrivateAttr("")
+
+    @property
+    def go(self) -> str:
+        """The version of that toolchain; ``""`` where no go deploy says it."""
+        return self._go
+
+    def built_with(self, version: str) -> Self:
+        """Return these options with the version of the toolchain."""
+        told = self.model_copy()
+        told._go = version
+        return told
 
 
 class GoOptions(Options):
@@ -148,6 +165,10 @@ class GoOptions(Options):
     def chosen(self) -> str:
         """The default toolchain's version."""
         return self.default or max(self.versions, key=order)
+
+    def adds(self, other: Options) -> Options:
+        """Tell what builds with the default toolchain which one that is."""
+        return other.built_with(self.chosen) if isinstance(other, Builds) and self.versions else other
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""

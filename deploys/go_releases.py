@@ -30,6 +30,10 @@ BOOTSTRAP = {
     "1.27": "1.24.6",
     "1.28": "1.26.0",
 }
+# The first Go whose programs go by the CPU limit of their control group, as long as no GOMAXPROCS is set
+# (go.dev/doc/go1.25, "Container-aware GOMAXPROCS"), and what has them do so where go.mod names an older Go
+# (go.dev/doc/godebug, "Go 1.25").
+COUNTS_CPUS, COUNT_CPUS = "1.25", "containermaxprocs=1,updatemaxprocs=1"
 
 Files = Mapping[str, Mapping[str, Artifact]]  # by version and kind
 
@@ -67,6 +71,11 @@ def unsafe(version: str) -> str:
         return ""
     good = ", ".join(SAFE.values())
     return f"{version} lets a module proxy bypass the checksum database (CVE-2026-56864); {good} do not"
+
+
+def counts_cpus(version: str) -> bool:
+    """Return whether what a release builds heeds the CPU limit of its control group by itself."""
+    return order(version) >= order(COUNTS_CPUS)
 
 
 def line(version: str) -> str:

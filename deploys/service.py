@@ -33,7 +33,7 @@ def service(options: ServiceOptions, release: Release, machine: Machine) -> None
     for name in host.loop([name for name in options.apps if name not in here]):
         services.removed(name=f"Remove {name}", name_=name)
     for name in host.loop(here):
-        _run(name, here[name], machine)
+        _run(name, here[name], options.go, machine)
 
 
 def _get(name: str, app: App, options: ServiceOptions, release: Release) -> None:
@@ -50,8 +50,8 @@ def _get(name: str, app: App, options: ServiceOptions, release: Release) -> None
     )
 
 
-def _run(name: str, app: App, machine: Machine) -> None:
-    services.deployed(name=f"Run {name} {app.version}", manifest=manifest(name, app, machine.systemd))
+def _run(name: str, app: App, go: str, machine: Machine) -> None:
+    services.deployed(name=f"Run {name} {app.version}", manifest=manifest(name, app, machine.systemd, go))
     services.pruned(name=f"Remove old releases of {name}", name_=name, version=app.version, keep=app.keep)
 
 

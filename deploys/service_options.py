@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from deploys.firewall_options import FirewallOptions, Zone, overlap
 from deploys.firewall_options import Name as ZoneName
-from deploys.go import BUILDER, GoOptions
+from deploys.go import BUILDER, Builds, GoOptions
 from deploys.kernel import KernelOptions
 from deploys.options import Fleet, Options
 from deploys.selinux import SelinuxOptions, Type
@@ -203,6 +203,10 @@ class App(BaseModel):
         if self.watchdog and not self.notify and "notify" in self.model_fields_set:
             yield "notify", "a program with a watchdog notifies"
 
+    def sets(self, variable: str) -> bool:
+        """Whether it is told a variable by its own declaration."""
+        return variable in self.environment or variable in self.secrets
+
     @property
     def rights(self) -> list[str]:
         """The capabilities that it has: those that are declared, and what the first 1024 ports ask for."""
@@ -225,7 +229,7 @@ class App(BaseModel):
         return in_bytes(self.memory) * 9 // 10 if self.memory else None
 
 
-class ServiceOptions(Options):
+class ServiceOptions(Builds):
     """Options of the service deploy."""
 
     namespace: ClassVar[str] = "service_"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from deploys.go_releases import COUNT_CPUS, counts_cpus
 from deploys.service_options import INSTANCE, App
 from facts.service import ENVIRONMENTS, ROOT
 from operations.service import Manifest
@@ -50,13 +51,14 @@ _STRICT = {
 HARDENING: dict[str, dict[str, str]] = {"none": {}, "basic": _BASIC, "strict": _STRICT}
 
 
-def manifest(name: str, app: App, systemd: int) -> Manifest:
+def manifest(name: str, app: App, systemd: int, go: str = "") -> Manifest:
     """
     Return all that a host is to have of an application, but for its program.
 
     + name: of the application
     + app: its options
     + systemd: the version that is there
+    + go: the version of Go that builds here; ``""`` when it is unknown
     """
     service = f"{name}@.service" if app.instances else f"{name}.service"
     parts = {service: _service(name, app)}
@@ -74,7 +76,7 @@ def manifest(name: str, app: App, systemd: int) -> Manifest:
         runs=tuple(_instances(service, app)),
         sockets=(f"{name}.socket",) if app.listen else (),
         watchers=tuple(_instances(watcher.replace(".service", ".timer"), app)) if app.watched else (),
-        variables={**_own(app), **app.environment},
+        variables={**_own(app, go), **app.environment},
         secrets=app.secrets,
         probe=app.probe or "",
         timeout=app.probe_timeout,
@@ -101,12 +103,14 @@ def _ports(app: App) -> Iterator[str]:
             yield f"{port} of type {app.selinux_type}"
 
 
-def _own(app: App) -> dict[str, str]:
+def _own(app: App, go: str) -> dict[str, str]:
     """Go knows nothing of a memory limit, and of one of CPUs only from 1.25 on, which takes two at least."""
     found = {}
     if app.gomemlimit is not None:
         found["GOMEMLIMIT"] = str(app.gomemlimit)
-    if app.cpus is not None:
+    if app.cpus is not None and app.git and go and counts_cpus(go) and not app.sets("GODEBUG"):
+        found["GODEBUG"] = COUNT_CPUS
+    elif app.cpus is not None:
         found["GOMAXPROCS"] = str(max(2, math.ceil(app.cpus)))
     if any(word.startswith("$") for word in app.arguments):
         found[DOLLAR] = "$"

@@ -85,7 +85,7 @@ KNOWN: dict[str, Known] = {
 DOLLAR = "ELFORGE_DOLLAR"
 # What a drop-in adds to, unless it empties the list first.
 _LISTS = {"After", "Wants", "Requires", "EnvironmentFile", "ReadWritePaths", "ReadWriteDirectories"}
-# A comment goes by itself, a backslash at its end, too; else what follows that is the same line (systemd.syntax(7)).
+# A line goes on after a backslash at its end, past comments, which go by themselves (systemd.syntax(7)).
 _COMMENT = re.compile(r"^[ \t]*[#;].*\n?", re.MULTILINE)
 _CONTINUED = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
 _SETTING = re.compile(r"^[ \t]*([A-Z][A-Za-z]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)

@@ -33,7 +33,7 @@ def run_script(
 
 
 def witnessed(folder: Path, text: str) -> Path:
-    """Let each program that a script may name say, in the file returned, what is in its argv: all can read that."""
+    """Let each program that a script names say in the file returned what is in its argv, for all to read."""
     (folder / "bin").mkdir(exist_ok=True)
     said = folder / "argv"
     for name in set(re.findall(r"[a-z0-9_-]+", text)):

@@ -77,7 +77,7 @@ def said_beside(others: Mapping[type[Options], Options | None], **app: object) -
 
 def planned(answers: Answers, declared: ServiceOptions) -> Plan:
     machine = ElRelease().process(answers("cat /etc/os-release").splitlines())
-    return plan(lambda: service(declared, RELEASES[answers.major], machine), answers)
+    return plan(lambda: service(GO.adds(declared), RELEASES[answers.major], machine), answers)
 
 
 def converged(major: int) -> Answers:

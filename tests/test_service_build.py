@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from deploys.firewall_options import FirewallOptions
+from deploys.go import GoOptions
+from deploys.service_options import App, ServiceOptions
+from deploys.service_unit import manifest
 from operations.service import Build
 from tests.test_service_scripts import Machine
 
@@ -115,3 +119,33 @@ def test_nor_is_it_another_one_when_that_is_gone(workshop):
     done = workshop.compile()
     assert done.returncode == 1
     assert f"{workshop.repository} no longer has {first}, which release 1.0 was built from" in done.stderr
+
+
+LIMITED = {"version": "1.0", "git": "https://git.lan/shop.git", "cpus": 1.5}
+SENT = {"version": "1.0", "file": "/home/me/shop", "cpus": 1.5}
+ITSELF, TOLD = {"GODEBUG": "containermaxprocs=1,updatemaxprocs=1"}, {"GOMAXPROCS": "2"}
+
+
+@pytest.mark.parametrize(
+    ("go", "app", "variables"),
+    [
+        ("1.25.13", LIMITED, ITSELF),
+        ("1.27.0", LIMITED, ITSELF),
+        ("1.24.6", LIMITED, TOLD),
+        ("", LIMITED, TOLD),
+        ("1.27.0", SENT, TOLD),
+        ("1.27.0", {**LIMITED, "secrets": {"GODEBUG": "env:GODEBUG"}}, TOLD),
+        ("1.27.0", {**LIMITED, "environment": {"GODEBUG": "a=1"}}, {**TOLD, "GODEBUG": "a=1"}),
+        ("1.27.0", {**LIMITED, "cpus": None}, {}),
+    ],
+)
+def test_a_go_that_knows_the_limit_of_cpus_by_itself_is_left_to_it(go, app, variables):
+    assert manifest("shop", App.model_validate(app), 252, go).variables == variables
+
+
+def test_which_go_builds_is_what_the_go_deploy_says():
+    go = GoOptions.model_validate({"versions": ["1.26.6", "1.27.0"], "default": "1.26.6"})
+    declared = ServiceOptions.model_validate({"apps": {"shop": LIMITED}})
+    assert (declared.go, go.adds(declared).go, go.adds(declared).apps) == ("", "1.26.6", declared.apps)
+    assert GoOptions.model_validate({"state": "absent"}).adds(declared).go == ""
+    assert go.adds(FirewallOptions()) == FirewallOptions()

@@ -131,7 +131,7 @@ def process(tmp_path: Path) -> Iterator[Path]:
     program = tmp_path / "opt/shop/releases/1.0/bin/shop"
     with subprocess.Popen([program, "60"], env={"A": "b", "ELFORGE_STATE": STATE}) as running:
         (tmp_path / "bin").mkdir()
-        (tmp_path / "bin/systemctl").write_text(SYSTEMCTL.replace("PID\"", f"{running.pid}\"", 1))
+        (tmp_path / "bin/systemctl").write_text(SYSTEMCTL.replace('PID"', f'{running.pid}"', 1))
         (tmp_path / "bin/systemctl").chmod(0o755)
         yield file
         running.kill()
