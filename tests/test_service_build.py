@@ -134,7 +134,7 @@ ITSELF, TOLD = {"GODEBUG": "containermaxprocs=1,updatemaxprocs=1"}, {"GOMAXPROCS
         ("1.24.6", LIMITED, TOLD),
         ("", LIMITED, TOLD),
         ("1.27.0", SENT, TOLD),
-        ("1.27.0", {**LIMITED, "secrets": {"GODEBUG": "env:GODEBUG"}}, TOLD),
+        ("1.27.0", {**LIMITED, "secrets": {"GODEBUG": "env:PATH"}}, TOLD),
         ("1.27.0", {**LIMITED, "environment": {"GODEBUG": "a=1"}}, {**TOLD, "GODEBUG": "a=1"}),
         ("1.27.0", {**LIMITED, "cpus": None}, {}),
     ],
