@@ -156,8 +156,25 @@ class SelinuxOptions(Options):
                 yield f"selinux_equivalences: {path} and {like} lie within each other"
         for path in self.paths.keys() & self.equivalences.keys():
             yield f"selinux_equivalences: {path} is in selinux_paths, too"
+        yield from self._hidden()
         if self.state == "absent" and self.mode is not None:
             yield "selinux_mode: selinux_state = 'absent' goes with no mode"
+
+    def _hidden(self) -> Iterator[str]:
+        """
+        Yield what lies within an equivalence, where no record has an effect.
+
+        semanage may add a context there, before the equivalence, and refuses to change it ever after; an
+        equivalence it refuses at once (seobject.py, ``validate``; seen with 3.8).
+        """
+        equivalences = placed(self)[1]
+        contexts = {policy.root(f"fcontext a {each.path}") for each in self.contexts}
+        for path, like in equivalences.items():
+            inside = {each for each in {*self.paths, *equivalences} if each.startswith(f"{path}/")}
+            inside |= {each for each in contexts if f"{each}/".startswith(f"{path}/")}
+            option = "paths" if path in self.paths else "equivalences"
+            for each in sorted(inside):
+                yield f"selinux_{option}: {path} is labelled like {like}: nothing else can be said of {each}"
 
 
 @deploy("SELinux")

@@ -56,7 +56,10 @@ class Firewalld(FactBase[Firewall]):
             '; echo "loaded $object $said"; done; fi'
             f"; {waits('firewalld')}"
             '; test -z "$port" || echo "session $peer $port ${device:--} $zone"'
-            "; iptables -w -t nat -S DOCKER 2>/dev/null | sed -n '/DNAT/s/^/dnat /p'"
+            "; for family in iptables ip6tables; do "
+            "if test $family = iptables || test -e /proc/sys/net/ipv6; then "
+            "$family -w -t nat -S 2>/dev/null; fi; done"
+            " | sed -nE '/^-A DOCKER(-INGRESS)? .*DNAT/s/^/dnat /p'"
         )
 
     def process(self, output: list[str]) -> Firewall:
@@ -146,10 +149,10 @@ def _quoted(answer: str) -> str:
 
 
 def _published(rules: list[str]) -> list[str]:
-    """Return the published ports in the rules of Docker's chain that are not bound to the host itself."""
+    """Return the published ports in the rules of Docker's chains that are not bound to the host itself."""
     found = []
     for rule in rules:
         port, protocol = re.search(r"--dport (\S+)", rule), re.search(r"-p (\S+)", rule)
-        if port and protocol and "-d 127." not in rule:
+        if port and protocol and not re.search(r"-d (127\.|::1/)", rule):
             found.append(f"{port[1]}/{protocol[1]}")
-    return found
+    return list(dict.fromkeys(found))

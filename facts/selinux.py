@@ -249,7 +249,7 @@ def _unknown(types: list[str]) -> str:
         f'then {context} "" "$1" > /sys/fs/selinux/context; else {context} "/x " "$1" > "$spec" '
         '&& setfiles -c "$rules" "$spec"; fi >/dev/null 2>&1; }; '
         # What every policy has must be known, or the answer says nothing about types.
-        "spec=$(mktemp) && known etc_t || echo broken; "
+        "spec=$(mktemp -p /dev/shm elforge.XXXXXXXXXX) && known etc_t || echo broken; "
         f'for each in {names}; do known "$each" || echo "unknown $each"; done; rm -f "$spec"'
     )
 

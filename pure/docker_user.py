@@ -7,6 +7,7 @@ are neither read nor moved. Its name begins as Docker's do: operations/sh/firewa
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Iterable
 
 CHAIN, HOOK = "DOCKER-ELFORGE", "DOCKER-USER"
@@ -101,10 +102,10 @@ def rules(family: str, sources: Iterable[str], bridges: Iterable[str]) -> list[s
 
 def program(sources: list[str], bridges: list[str]) -> str:
     """Return the text of PROGRAM; iptables-restore puts all rules of a family in place at once."""
-    cases = "".join(
-        f"    {family})\n        cat <<'END'\n*filter\n:{CHAIN} - [0:0]\n"
-        + "".join(f"{rule}\n" for rule in rules(family, sources, bridges))
-        + "COMMIT\nEND\n        ;;\n"
-        for family in FAMILIES
-    )
+    # Not a here-document: bash before 5.1 puts those into /tmp.
+    cases = ""
+    for family in FAMILIES:
+        lines = ["*filter", f":{CHAIN} - [0:0]", *rules(family, sources, bridges), "COMMIT"]
+        words = "".join(f" \\\n            {shlex.quote(line)}" for line in lines)
+        cases += f"    {family})\n        printf '%s\\n'{words}\n        ;;\n"
     return f'{_PROGRAM}rules() {{\n    case $1 in\n{cases}    esac\n}}\n"$1"\n'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from pure.firewall_state import Session
@@ -26,7 +27,7 @@ def lockout(
     """
     look = _Look(documents, session, {*ssh_services})
     for name, document in documents.items():
-        if name.startswith("policies/") and look.shuts(document):
+        if name.startswith("policies/") and look.shuts(document, default_zone):
             return f"policy {name.split('/')[1]} would turn it away"
     names = look.zones(default_zone)
     for name in names:
@@ -56,45 +57,86 @@ class _Look:
 
     def zones(self, default: str) -> list[str]:
         """Return the zones that decide: those with the peer as a source, or that of the interface."""
-        zones = {n.split("/")[1]: d for n, d in self.documents.items() if n.startswith("zones/")}
-        by_source = [name for name, zone in zones.items() if self._any_source(_elements(zone))]
-        if by_source:
-            return by_source
+        by_source = [name for name, elements in self._zones() if self._any_source(elements)]
+        return by_source or self._by_interface(default)
+
+    def _zones(self) -> Iterator[tuple[str, list[Element]]]:
+        for name, document in self.documents.items():
+            if name.startswith("zones/"):
+                yield name.split("/")[1], _elements(document)
+
+    def _by_interface(self, default: str) -> list[str]:
         interface = self.session.interface
-        for name, zone in zones.items():
-            if any(e.tag == "interface" and _matches(e.get("name", ""), interface) for e in _elements(zone)):
+        for name, elements in self._zones():
+            if any(e.tag == "interface" and _matches(e.get("name", ""), interface) for e in elements):
                 return [name]
         # Where the daemon has it now, and where no file names it, after the next boot.
         return list(dict.fromkeys([self.session.zone or default, default]))
 
-    def verdict(self, zone: Document) -> str:
-        """Return why a zone does not let the session in, or ``""``."""
-        elements = _elements(zone)
-        rules = sorted((e for e in elements if e.tag == "rule"), key=_rank)
+    def verdict(self, document: Document) -> str:
+        """
+        Return why a zone or policy does not let the session in, or ``""``.
+
+        firewalld.richlanguage(5): rich rules of negative priority come first, those of 0 next, and those of
+        positive priority after what else the document lets in, but before its target (the chains pre, log,
+        deny, allow and post in firewalld 1.3's nftables.py).
+        """
+        elements = _elements(document)
         if self._forwards(elements):
             return f"forwards port {self.session.port}/tcp elsewhere"
-        for rule in rules:
+        lets = any(self._lets(e) for e in elements)
+        for rule in sorted((e for e in elements if e.tag == "rule"), key=_rank):
+            if lets and _rank(rule)[0] > 0:
+                break
             action = next((e.tag for e in rule if e.tag in ("accept", "reject", "drop")), "")
             if action and self._concerns(rule):
                 return "" if action == "accept" else f"has a rich rule that would {action} it"
-        if any(self._lets(e) for e in elements) or zone.attributes.get("target") in _OPEN:
+        if lets or document.attributes.get("target") in _OPEN:
             return ""
         port = f"{self.session.port}/tcp"
         named = f" (service {', '.join(sorted(self.services))})" if self.services else ""
         return f"would not let port {port}{named} in"
 
-    def shuts(self, policy: Document) -> bool:
-        """Tell whether a policy in front of the zones turns the session away."""
+    def shuts(self, policy: Document, default: str) -> bool:
+        """
+        Tell whether a policy turns the session away.
+
+        firewalld.policies(5), firewalld.policy(5): it is asked of what comes from its ingress zones, with ANY
+        from every one, and goes to the host only with the egress zone HOST (ANY is what is forwarded, and the
+        ports that are forwarded elsewhere); with a negative priority before the zones, else after all that a
+        zone lets in, but before the zone's target.
+        """
         elements = _elements(policy)
-        into_host = any(e.tag == "egress-zone" and e.get("name") in ("HOST", "ANY") for e in elements)
-        if into_host and self._forwards(elements):
+        ingress, egress = _names(elements, "ingress-zone"), _names(elements, "egress-zone")
+        if not ingress & {"ANY", *self._near(default)}:
+            return False
+        if egress & {"HOST", "ANY"} and self._forwards(elements):
             return True
         first = int(policy.attributes.get("priority", "0") or 0) < 0
-        shut = policy.attributes.get("target") in _SHUT or any(e.tag == "rule" for e in elements)
-        if not (into_host and first and shut):
+        if "HOST" not in egress or not (first or self._by_target(default)):
             return False
         why = self.verdict(policy)
         return bool(why) and (policy.attributes.get("target") in _SHUT or "rich rule" in why)
+
+    def _near(self, default: str) -> set[str]:
+        """
+        Return the zones whose policies may be asked of the session.
+
+        A policy is bound to the interfaces of its zones as well as to their sources (firewalld 1.3,
+        nftables.py): one for the interface's zone is asked of a peer in a source's, too. Whether the peer has
+        a MAC address or is in a set cannot be told for sure.
+        """
+        unsure = {
+            name
+            for name, elements in self._zones()
+            if self._any_source(elements) or any(e.tag == "source" and not e.get("address") for e in elements)
+        }
+        return {*unsure, *self._by_interface(default)}
+
+    def _by_target(self, default: str) -> bool:
+        """Tell whether a zone lets the session in by its target alone."""
+        zones = [self.documents.get(f"zones/{name}", Document("zone")) for name in self.zones(default)]
+        return any(self.verdict(replace(zone, attributes={})) for zone in zones)
 
     def _forwards(self, elements: list[Element]) -> bool:
         """Tell whether the session's port is taken elsewhere before any zone is asked."""
@@ -162,6 +204,10 @@ class _Look:
 
 def _elements(document: Document) -> list[Element]:
     return [ElementTree.fromstring(each) for each in document.items]
+
+
+def _names(elements: Iterable[Element], tag: str) -> set[str]:
+    return {e.get("name", "") for e in elements if e.tag == tag}
 
 
 def _matches(name: str, interface: str) -> bool:

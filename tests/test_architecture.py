@@ -222,10 +222,20 @@ def test_a_script_has_no_bashisms(path):
     assert re.findall(r"\[\[|^ *local\b|\bfunction\b|<<<|\bdeclare\b|\$'", text, re.MULTILINE) == []
 
 
-# Bash before 5.1, the sh of EL7 and EL8, puts here-documents into /tmp.
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_has_no_here_document(path):
-    assert re.findall(r"^.*<<.*$", path.read_text(), re.MULTILINE) == []
+# Bash before 5.1, the sh of EL7 and EL8, puts here-documents into /tmp; mktemp goes there when told nothing.
+@pytest.mark.parametrize(
+    "path",
+    [
+        *SCRIPTS,
+        *sorted((ROOT / "connectors").glob("*.sh")),
+        *sorted((ROOT / "templates").rglob("*.j2")),
+        *modules("connectors", "deploys", "facts", "operations", "pure"),
+    ],
+    ids=name,
+)
+def test_nothing_is_written_to_tmp_on_a_host(path):
+    here, placed = r"<<(?!none>>)", r' (?:-p /dev/shm |(?:-d )?(?:"\$dir/|/dev/shm/|\.elforge))'
+    assert re.findall(f"^.*(?:{here}|mktemp(?!{placed})).*$", path.read_text(), re.MULTILINE) == []
 
 
 # Sizes

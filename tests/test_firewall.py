@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,9 @@ from deploys.firewall import NEWEST, firewall
 from deploys.firewall_options import FirewallOptions
 from deploys.options import problems
 from deploys.release import RELEASES
+from facts.firewalld import Firewalld
 from facts.release import ElRelease
+from pure.docker_user import CHAIN, FAMILIES, program, rules
 from pure.firewall_state import RIVALS
 from tests.answers import Answers
 from tests.answers import firewall as stock
@@ -238,3 +243,38 @@ def test_every_kind_of_setting_becomes_its_element():
         "<masquerade/>",
     )
     assert (part.absent, part.attributes) == (("<forward/>",), {"target": "%%REJECT%%"})
+
+
+# What iptables -t nat -S says of ports that Docker has published.
+NAT = {
+    "iptables": """-N DOCKER
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+-A DOCKER-INGRESS -p tcp -m tcp --dport 8081 -j DNAT --to-destination 172.18.0.2:8081
+-A DOCKER-INGRESS -j RETURN
+-A OTHERS -p tcp -m tcp --dport 8082 -j DNAT --to-destination 192.0.2.9:82
+""",
+    "ip6tables": "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8083 -j DNAT --to-destination [fd00::2]:83\n",
+}
+
+
+def test_a_swarms_ports_and_those_of_ipv6_alone_are_seen(tmp_path: Path) -> None:
+    for family, said in NAT.items():
+        stub = tmp_path / family
+        stub.write_text(f"#!/bin/sh\n[ \"$*\" = '-w -t nat -S' ] && printf %s '{said}'\n")
+        stub.chmod(0o755)
+    command = Firewalld().command(objects=[])
+    env = {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, check=True)
+    six = ["8083"] if Path("/proc/sys/net/ipv6").exists() else []
+    assert re.findall(r"^dnat .*--dport (\d+)", done.stdout, re.MULTILINE) == ["8080", "8081", *six]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_program_says_the_rules_to_iptables_restore(shell: str, family: str) -> None:
+    sources, bridges = ["192.0.2.0/24", "2001:db8::/32"], ["docker+", "br-+"]
+    text = program(sources, bridges).removesuffix('"$1"\n')
+    done = subprocess.run([shell, "-c", f"{text}rules {family}"], capture_output=True, text=True, check=True)
+    wanted = ["*filter", f":{CHAIN} - [0:0]", *rules(family, sources, bridges), "COMMIT"]
+    assert done.stdout.splitlines() == wanted

@@ -14,11 +14,17 @@ from pure.lockout import lockout
 
 SSH = item("service", name="ssh")
 ETH0 = item("interface", name="eth0")
+FORWARD = item("forward-port", port="22", protocol="tcp", **{"to-port": "2222"})
 SESSION = Session("192.0.2.7", 22, "eth0")
 
 
 def zone(*items: str, target: str = "") -> Document:
     return Document("zone", {"target": target} if target else {}, items=items)
+
+
+def policy(*items: str, ingress: str = "ANY", egress: str = "HOST", **attributes: str) -> Document:
+    ends = (item("ingress-zone", name=ingress), item("egress-zone", name=egress))
+    return Document("policy", {"priority": "-1", "target": "CONTINUE", **attributes}, items=(*ends, *items))
 
 
 def verdict(session: Session = SESSION, default: str = "public", **documents: Document) -> str:
@@ -62,6 +68,23 @@ OPEN: list[dict[str, Document]] = [
             rich_rule("rule priority=-5 service name=ssh accept"), rich_rule("rule family=ipv4 drop")
         )
     },
+    {"zones_public": zone(SSH, rich_rule("rule priority=32767 drop"))},
+    {"zones_public": zone(item("port", port="22", protocol="tcp"), rich_rule("rule priority=1 reject"))},
+    {
+        "zones_public": zone(
+            rich_rule("rule priority=1 service name=ssh accept"), rich_rule("rule priority=2 drop")
+        )
+    },
+    {"zones_public": zone(SSH), "zones_dmz": zone(), "policies_p": policy(ingress="dmz", target="REJECT")},
+    {"zones_public": zone(SSH), "policies_p": policy(ingress="HOST", target="DROP")},
+    {"zones_public": zone(SSH), "policies_p": policy(egress="ANY", target="DROP")},
+    {"zones_public": zone(SSH), "policies_p": policy(priority="1", target="DROP")},
+    {"zones_public": zone(SSH), "policies_p": policy(SSH, rich_rule("rule priority=1 drop"), target="DROP")},
+    {
+        "zones_public": zone(SSH),
+        "zones_dmz": zone(item("source", address="198.51.100.0/24")),
+        "policies_p": policy(FORWARD, ingress="dmz"),
+    },
 ]
 SHUT: list[dict[str, Document]] = [
     {"zones_public": zone()},
@@ -81,15 +104,7 @@ SHUT: list[dict[str, Document]] = [
     {"zones_public": zone(SSH, rich_rule("rule family=ipv4 forward-port port=22 protocol=tcp to-port=2222"))},
     {
         "zones_public": zone(SSH),
-        "policies_p": Document(
-            "policy",
-            {"priority": "100", "target": "CONTINUE"},
-            items=(
-                item("ingress-zone", name="ANY"),
-                item("egress-zone", name="HOST"),
-                item("forward-port", port="22", protocol="tcp", **{"to-port": "2222"}),
-            ),
-        ),
+        "policies_p": policy(FORWARD, priority="100"),
     },
     {"zones_public": zone(SSH, rich_rule("rule source address=192.0.2.7 service name=ssh reject"))},
     {"zones_public": zone(SSH, rich_rule("rule source mac=aa:bb:cc:00:11:22 drop"))},
@@ -99,11 +114,32 @@ SHUT: list[dict[str, Document]] = [
     },
     {
         "zones_public": zone(SSH),
-        "policies_p": Document(
-            "policy",
-            {"priority": "-1", "target": "DROP"},
-            items=(item("ingress-zone", name="ANY"), item("egress-zone", name="HOST")),
-        ),
+        "policies_p": policy(target="DROP"),
+    },
+    {"zones_public": zone(SSH, rich_rule("rule priority=0 drop"))},
+    {"zones_public": zone(SSH, rich_rule("rule priority=-1 drop"))},
+    {"zones_public": zone(rich_rule("rule priority=1 drop"))},
+    # What a zone does by its target comes last.
+    {"zones_public": zone(rich_rule("rule priority=1 drop"), target="ACCEPT")},
+    {"zones_public": zone(target="ACCEPT"), "policies_p": policy(priority="1", target="DROP")},
+    {"zones_public": zone(SSH), "policies_p": policy(ingress="public", target="REJECT")},
+    {"zones_public": zone(SSH), "policies_p": policy(rich_rule("rule priority=1 drop"))},
+    {"zones_public": zone(SSH), "policies_p": policy(FORWARD, egress="ANY")},
+    {
+        "zones_public": zone(SSH),
+        "zones_home": zone(SSH, item("source", address="192.0.2.0/24")),
+        "policies_p": policy(ingress="home", target="DROP"),
+    },
+    # The interface's zone counts beside a source's, and so does one that might be the peer's.
+    {
+        "zones_public": zone(SSH),
+        "zones_home": zone(SSH, item("source", address="192.0.2.0/24")),
+        "policies_p": policy(ingress="public", target="DROP"),
+    },
+    {
+        "zones_public": zone(SSH),
+        "zones_home": zone(SSH, item("source", mac="AA:BB:CC:00:11:22")),
+        "policies_p": policy(ingress="home", target="DROP"),
     },
 ]
 
@@ -123,6 +159,14 @@ def test_the_zone_that_the_daemon_has_the_interface_in_counts_and_the_one_after_
     assert "zone work" in verdict(session, zones_public=zone(SSH), zones_work=zone())
     assert "zone public" in verdict(session, zones_public=zone(), zones_work=zone(SSH))
     assert verdict(session, zones_public=zone(SSH), zones_work=zone(SSH)) == ""
+
+
+def test_a_policy_counts_for_the_zone_that_the_daemon_has_the_interface_in_and_the_one_after_the_next_boot():
+    session = Session("192.0.2.7", 22, "eth0", "work")
+    zones = {"zones_public": zone(SSH), "zones_work": zone(SSH), "zones_dmz": zone(SSH)}
+    for ingress, refused in {"work": True, "public": True, "dmz": False}.items():
+        shut = policy(ingress=ingress, target="DROP")
+        assert ("policy p" in verdict(session, **zones, policies_p=shut)) == refused, ingress
 
 
 def test_another_port_is_not_ssh():

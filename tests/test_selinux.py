@@ -155,6 +155,26 @@ MISTAKES = [
         "selinux_equivalences: /a is in selinux_paths",
     ),
     (
+        "hidden place",
+        {"paths": {"/srv/ci": "cache", "/srv/ci/runner": "runner"}},
+        "selinux_paths: /srv/ci is labelled like /var/cache: nothing else can be said of /srv/ci/runner",
+    ),
+    (
+        "hidden equivalence",
+        {"equivalences": {"/data": "/var/lib"}, "paths": {"/data/docker": "docker"}},
+        "selinux_equivalences: /data is labelled like /var/lib: nothing else can be said of /data/docker",
+    ),
+    (
+        "hidden context",
+        {"paths": {"/srv/c.i": "cache"}, "contexts": [{"path": r"/srv/c\.i/x(/.*)?", "type": "bin_t"}]},
+        "selinux_paths: /srv/c.i is labelled like /var/cache: nothing else can be said of /srv/c.i/x",
+    ),
+    (
+        "hidden by itself",
+        {"paths": {"/srv/ci": "cache"}, "contexts": [{"path": "/srv/ci(/.*)?", "type": "bin_t"}]},
+        "selinux_paths: /srv/ci is labelled like /var/cache: nothing else can be said of /srv/ci",
+    ),
+    (
         "mode",
         {"state": "absent", "mode": "enforcing"},
         "selinux_mode: selinux_state = 'absent' goes with no mode",
@@ -174,6 +194,12 @@ def test_one_mistake_is_one_line(options, message):
     data = {f"selinux_{name}": value for name, value in options.items()}
     (line,) = problems("web1", data, [SelinuxOptions])
     assert message in line
+
+
+def test_a_place_beside_an_equivalence_is_no_mistake():
+    paths = {"/srv/ci": "runner", "/srv/ci/cache": "cache", "/srv/ci/cached": "service"}
+    contexts = [{"path": "/srv/ci/cach(/.*)?", "type": "bin_t"}, {"path": "/srv/ci/.*", "type": "bin_t"}]
+    assert problems("web1", {"selinux_paths": paths, "selinux_contexts": contexts}, [SelinuxOptions]) == []
 
 
 # Pure functions
