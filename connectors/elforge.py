@@ -36,7 +36,7 @@ LOGIN_SECONDS = 30
 KNOWN_HOSTS = "known_hosts"
 # What pyinfra says, and what to do about it.
 _ADVICE = {
-    "No host key for": "its host key is not known; python -m tools.hostkeys shows and collects it",
+    "No host key for": "its host key is not known; .venv/bin/python -m tools.hostkeys shows and collects it",
     "does not match": "its host key is not the one in known_hosts: a new machine, or somebody in between",
 }
 

@@ -70,7 +70,7 @@ def _ensure_base(suite: str, *, force: bool) -> None:
     with lock(f"image-{name}"):
         if _folder(name).exists() and not force:
             return
-        progress(f"image: {suite}, about a minute")
+        progress(f"image: {suite}, a minute or more")
         with building(name) as folder:
             _debootstrap(suite, folder)
             put_in_place(folder / "root", _folder(name))

@@ -53,7 +53,7 @@ def service(host: Host) -> str:
     try:
         client.open(f"{url}/healthz", timeout=10).close()
         with client.open(f"{url}/version", timeout=10) as answer:
-            return f"{url} {answer.read().decode().strip()}"
+            return f"{url}/version {answer.read().decode().strip()}"
     except OSError as error:
         return f"{url}: {error}"
 

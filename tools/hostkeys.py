@@ -1,7 +1,7 @@
 """Show the SSH host keys of an inventory by fingerprint, and keep those that are new in ./known_hosts.
 
-    python -m tools.hostkeys inventory.py           # look, and compare with what the hosts' consoles say
-    python -m tools.hostkeys inventory.py --save    # keep the new ones
+    .venv/bin/python -m tools.hostkeys inventory.py           # look, and compare with the hosts' consoles
+    .venv/bin/python -m tools.hostkeys inventory.py --save    # keep the new ones
 
 A key that differs from the one in known_hosts is shown and never replaced.
 """
