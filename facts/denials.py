@@ -16,8 +16,8 @@ class Denials(FactBase[list[Denial]]):
     """
     Return what was denied since elforge last changed SELinux's records there, or since the boot.
 
-    ``pyinfra inventory.py fact facts.denials.Denials`` prints each with what would allow it. auditd's log
-    comes first, as nothing else hears of denials while it runs; then the journal, then the kernel's own buffer.
+    ``pyinfra inventory.py fact facts.denials.Denials`` prints each with what would allow it. auditd's
+    log comes first, as nothing else hears of denials while it runs; then the journal, then the kernel itself.
     """
 
     def command(self) -> str:

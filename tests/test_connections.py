@@ -33,7 +33,7 @@ def test_nothing_waits_for_nagle(server):
 
 
 def test_an_unknown_host_key_is_refused(server):
-    with pytest.raises(ConnectError, match=r"its host key is not known; python -m tools\.hostkeys"):
+    with pytest.raises(ConnectError, match=r"key is not known; \.venv/bin/python -m tools\.hostkeys"):
         connect(server, {**server.data(), "ssh_known_hosts_file": "/dev/null"})
 
 
