@@ -12,7 +12,7 @@ from facts.firewalld import Firewalld
 from facts.rpm import Rpms
 from operations import files, rpm
 from operations.guard import confirmed
-from operations.script import Commands, operation, refuse, script, sha256, snippet, unreadable, warn
+from operations.script import Commands, operation, refuse, script, sha256, snippet, tell, unreadable, warn
 from pure.firewall_state import (
     CONF,
     OWNED,
@@ -23,6 +23,7 @@ from pure.firewall_state import (
     Target,
     as_it_is,
     both,
+    changes,
     documents,
     drift,
     owned,
@@ -113,14 +114,11 @@ def configured(wanted: Wanted) -> Commands:
     if not (goal.files or differs or enable or rivals) and noted and verb in ("reload", "offline"):
         host.noop("the firewall is already as declared")
         return
-    # Somebody's own SSH login is no connection of ours.
-    guarded = bool(found.sessions) and host.name != "@local" and verb in ("reload", "start")
-    if not guarded and verb in ("reload", "start"):
-        warn(
-            "the firewall is changed without a guard: elforge does not come in by SSH, as far as can be seen"
-        )
+    guarded = _guarded(found, verb)
     if guarded and (why := _shut_out(found, goal)):
         refuse(why)
+    for line in changes(before, goal.documents):
+        tell(line)
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
     words = (verb, str(seconds), enable or "leave", rivals, sha256(content), *_places(found, before, goal))
@@ -316,6 +314,17 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
         if name.startswith("zones/") and name not in DOCKERS
         for interface in re.findall(r'<interface name="([^"+]+)"', "".join(document.items))
     }
+
+
+def _guarded(found: Firewall, verb: str) -> bool:
+    """Tell whether a change may cut off elforge's own connection; somebody's own login is none of those."""
+    concerns = verb in ("reload", "start")
+    ours = bool(found.sessions) and host.name != "@local"
+    if concerns and not ours:
+        warn(
+            "the firewall is changed without a guard: elforge does not come in by SSH, as far as can be seen"
+        )
+    return concerns and ours
 
 
 def _say(found: Firewall, goal: Target, differs: list[str], limited: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 import shlex
 from collections.abc import Callable, Generator, Iterator
@@ -146,15 +147,20 @@ def refuse(message: str) -> Never:
     raise OperationError(message)
 
 
-_warned: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
+_said: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
 
 
 def warn(message: str) -> None:
-    """Tell the user something about the host, once a run: with the plan, or under -y when its turn comes."""
-    seen = _warned.setdefault(ctx_host.get(), set())
+    """Warn the user of something on the host, once a run: with the plan, or under -y when its turn comes."""
+    tell(message, logging.WARNING)
+
+
+def tell(message: str, level: int = logging.INFO) -> None:
+    """Tell the user something about the host, once a run, as ``warn`` does."""
+    seen = _said.setdefault(ctx_host.get(), set())
     if message not in seen:
         seen.add(message)
-        logger.warning(f"{ctx_host.get().print_prefix}{message}")
+        logger.log(level, f"{ctx_host.get().print_prefix}{message}")
 
 
 def unreadable(what: str) -> Never:

@@ -245,6 +245,18 @@ def both(before: str | None, notes: dict[str, Note]) -> str:
     return record(union)
 
 
+def changes(before: Mapping[str, Document], after: Mapping[str, Document]) -> list[str]:
+    """Return what a change adds to documents and takes from them: ``zones/public: + <port .../>``."""
+    lines = []
+    for name in sorted({**before, **after}):
+        old, new = before.get(name, Document("")), after.get(name, Document(""))
+        lines += [f"{name}: - {each}" for each in sorted({*old.items} - {*new.items})]
+        lines += [f"{name}: + {each}" for each in sorted({*new.items} - {*old.items})]
+        if old.attributes != new.attributes:
+            lines.append(f"{name}: {new.attributes} instead of {old.attributes}")
+    return lines
+
+
 def drift(
     firewall: Firewall, wanted: Mapping[str, Document], default_zone: str, names: list[str]
 ) -> list[str]:

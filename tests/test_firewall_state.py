@@ -13,6 +13,7 @@ from pure.firewall_state import (
     Firewall,
     Part,
     both,
+    changes,
     documents,
     drift,
     record,
@@ -121,6 +122,19 @@ def test_h37_a_policy_is_what_it_is_without_a_word():
     goal = target(HOST, {"policies/p": Part((PORT,))}, {})
     loaded = {"policies/p": Document("policy", {"target": "CONTINUE", "priority": "-1"}, items=(PORT,))}
     assert drift(replace(HOST, loaded=loaded), goal.documents, goal.default_zone, ["policies/p"]) == []
+
+
+def test_changes_name_what_opens_and_what_closes():
+    before = {"zones/public": Document("zone", {}, items=(SSH, HTTP)), "zones/same": Document("zone")}
+    closed = Document("zone", {"target": "DROP"}, items=(SSH, PORT))
+    wanted = {**before, "zones/public": closed, "services/x": Document("service", items=(PORT,))}
+    assert changes(before, wanted) == [
+        f"services/x: + {PORT}",
+        f"zones/public: - {HTTP}",
+        f"zones/public: + {PORT}",
+        "zones/public: {'target': 'DROP'} instead of {}",
+    ]
+    assert changes(wanted, wanted) == []
 
 
 def test_h37_drift_names_what_differs():
