@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SUITES := test-toolchain test-sweep test-engine test-service test-golang test-firewall test-lab test-faults
 BESIDE ?= 4
 
-.PHONY: help demo test accept check lint unit lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
+.PHONY: help demo test accept check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,8 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 	$(BIN)/python -m tools.demo
 
 test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
-	$(MAKE) --no-print-directory --jobs=2 lint accept
-	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES) unit
+	$(MAKE) --no-print-directory --jobs=2 check accept
+	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES)
 
 accept: $(VENV)/done system
 	$(BIN)/python -m lab reset el7 el8 el9
@@ -36,14 +36,10 @@ $(SUITES) test-vm: test-%: $(VENV)/done system
 test-sweep: CAPTURE := --capture=no
 test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT='-m sample' minutes
 
-check: lint unit ## Lint, types, unit tests and golden plans; no root
-
-lint: $(VENV)/done
+check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-unit: $(VENV)/done
 	$(BIN)/pytest tests
 
 lab: $(VENV)/done system ## Boot the lab hosts el7, el8 and el9
