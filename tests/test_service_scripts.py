@@ -26,14 +26,14 @@ case "$1 $2" in
     case $unit in
     *.service)
         [ ! -e "$at/late" ] || exec sleep 6
-        [ -z "$pid" ] || kill -9 "$pid"
+        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
         env -i $(cat $at/etc/elforge/service/shop.env) $at/opt/shop/current/bin/shop 60 >/dev/null 2>&1 &
         echo $! >"$at/pids/$unit"
         ;;
     *) [ ! -e "$at/deaf" ] || { echo "$unit cannot listen" >&2; exit 1; } ;;
     esac
     ;;
-"is-active "*) [ -n "$pid" ] && kill -0 "$pid" ;;
+"is-active "*) [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null ;;
 "is-failed "*) test -e $at/failed ;;
 "reset-failed "*) rm -f $at/failed ;;
 "show -p") case $3 in MainPID) echo "MainPID=$pid" ;; *) test ! -e $at/unread || echo "$3=yes" ;; esac ;;
