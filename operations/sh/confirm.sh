@@ -8,10 +8,10 @@ if [ "$(cat "$RUN/guard.$1" 2>/dev/null)" = "$2" ] && claim "$1" confirmed; then
     if [ $outcome != 0 ]; then
         sh "$GUARD/$1/revert" >/dev/null 2>&1 9>&- ||
             die "$1: the change could not be made a lasting one ($said), and going back has failed, too"
-        disarm "$1"
+        over "$1"
         die "$1: reverted: the change could not be made a lasting one ($said); the host is as it was before"
     fi
-    disarm "$1"
+    over "$1"
     echo "$2" >"$RUN/guard.$1.done"
     exit 0
 fi

@@ -9,8 +9,8 @@ relabel-*)
 *-0) setenforce "$1" 9>&- ;;
 *)
     mkdir -p "$GUARD/selinux"
-    echo "rm -rf $GUARD/selinux" >"$GUARD/selinux/commit"
-    echo "/usr/sbin/setenforce 0 && rm -rf $GUARD/selinux" >"$GUARD/selinux/revert"
+    echo : >"$GUARD/selinux/commit"
+    echo "/usr/sbin/setenforce 0" >"$GUARD/selinux/revert"
     arm selinux "$2" "$3"
     setenforce "$1" 9>&-
     made selinux "$2"

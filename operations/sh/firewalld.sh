@@ -26,8 +26,8 @@ echo "verb=$verb enable=$enable rivals='$rivals' active='$active' enabled='$enab
 
 # What commit and revert do as well, each as a process of its own.
 printf '%s\n' "$steps" >"$stage/steps"
-printf '. %s/steps\ncommit && rm -rf %s\n' "$stage" "$stage" >"$stage/commit"
-printf '. %s/steps\nrevert && rm -rf %s\n' "$stage" "$stage" >"$stage/revert"
+printf '. %s/steps\ncommit\n' "$stage" >"$stage/commit"
+printf '. %s/steps\nrevert\n' "$stage" >"$stage/revert"
 
 # Unpack, and note for each file how to get back.
 awk -v root="$stage" '
@@ -97,8 +97,7 @@ if [ "$verb" != offline ] && ! said=$(apply 2>&1 9>&-); then
     [ "$seconds" = 0 ] || claim firewalld failed || die "the guard of this change is gone: was the host restarted?"
     outcome="the previous configuration is back in place"
     revert >/dev/null 2>&1 9>&- || die "$outcome, and firewalld does not take that either: see journalctl -u firewalld"
-    disarm firewalld
-    rm -rf "$stage"
+    over firewalld
     die "reverted: $outcome"
 fi
 case $said in *"Docker's rules"*) say "$said" ;; esac

@@ -12,6 +12,12 @@ disarm() {
     rm -f "$RUN/guard.$1" "$RUN/guard.$1".*
 }
 
+# over NAME: nothing waits any more. What the change was made from goes last: until then it may have to be taken back.
+over() {
+    disarm "$1"
+    rm -rf "${GUARD:?}/$1"
+}
+
 # waits NAME: whether a change waits, was claimed by somebody who then died, or could not be taken back. We have the
 # lock, so nobody is at it.
 waits() {
@@ -23,7 +29,7 @@ waits() {
 undo() {
     claim "$1" superseded || true
     sh "$GUARD/$1/revert" 9>&- || die "$1: an earlier change was not confirmed, and cannot be taken back"
-    disarm "$1"
+    over "$1"
 }
 
 # A timer's own accuracy is a minute. It waits for the lock: a change that is still being made is not taken back
@@ -35,6 +41,7 @@ timer() {
         mv $RUN/guard.$1 $RUN/guard.$1.reverting || exit 0
         if sh $GUARD/$1/revert 9>&-; then
             mv $RUN/guard.$1.reverting $RUN/guard.$1.reverted
+            rm -rf $GUARD/$1
         else
             mv $RUN/guard.$1.reverting $RUN/guard.$1.failed
         fi
@@ -45,8 +52,10 @@ timer() {
 arm() {
     disarm "$1"
     echo "$3" >"$RUN/guard.$1"
-    timer "$1" "$(($2 + 180))" -late ||
+    timer "$1" "$(($2 + 180))" -late || {
+        over "$1"
         die "systemd-run cannot arm the timer that would undo the change; nothing was changed"
+    }
 }
 
 # made NAME SECONDS: from now on a new connection has SECONDS.
