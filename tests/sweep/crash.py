@@ -1,7 +1,8 @@
-"""pyinfra that dies at its Nth change: run in place of ``-m pyinfra`` by the crash sweep.
+"""pyinfra that dies at a change: run in place of ``-m pyinfra`` by the crash sweep.
 
-CRASH_AT is N (0: never), CRASH_HOW is before, after (kill -9 before the command is sent, or after its
-answer) or close (the connection breaks while the command runs). CRASH_LOG gets a line per change.
+CRASH_AT is its number (0: never), among those that CRASH_ACTION says in words (without: among all).
+CRASH_HOW is before, after (kill -9 before the command is sent, or after its answer) or close (the
+connection breaks while the command runs). CRASH_LOG gets a line per change, in those words.
 """
 
 import os
@@ -18,7 +19,7 @@ import pyinfra.api.facts  # noqa: E402
 from pyinfra.connectors.ssh import SSHConnector  # noqa: E402
 from pyinfra_cli.main import main  # noqa: E402
 
-AT, HOW = int(os.environ.get("CRASH_AT", "0")), os.environ.get("CRASH_HOW", "")
+AT, HOW, ACTION = int(os.environ.get("CRASH_AT", "0")), *map(os.environ.get, ("CRASH_HOW", "CRASH_ACTION"))
 run, get_fact = SSHConnector.run_shell_command, pyinfra.api.facts._get_fact
 count, asking = 0, 0
 
@@ -31,12 +32,14 @@ def crashing(self, command, *args, **kwargs):
     global count
     if asking:
         return run(self, command, *args, **kwargs)
-    count += 1
+    words = [getattr(command, "name", "sh"), *getattr(command, "args", ())]
+    action = " ".join(" ".join(words).split())[:60]
     if log := os.environ.get("CRASH_LOG"):
-        words = [getattr(command, "name", "sh"), *getattr(command, "args", ())]
         with Path(log).open("a") as file:
-            file.write(" ".join(" ".join(words).split())[:60] + "\n")
-    if count != AT:
+            file.write(action + "\n")
+    alike = ACTION in (None, action)
+    count += alike
+    if not alike or count != AT:
         return run(self, command, *args, **kwargs)
     if HOW == "before":
         die()

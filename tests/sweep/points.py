@@ -19,6 +19,12 @@ class Point(NamedTuple):
     how: str
 
 
+# Points of one scenario: a run dies at the first, the run that makes up for it at the second.
+Chain = tuple[Point, ...]
+# Of a sample, as many deaths as one restored host goes through: restoring and comparing cost most.
+DEATHS = 3
+
+
 class Recorded(NamedTuple):
     """What an undisturbed run of a scenario did, and left."""
 
@@ -39,6 +45,29 @@ def points(known: dict[str, list[Recorded]], whole: bool) -> dict[str, list[Poin
         for name, at, how in everywhere(actions) if whole else sample(actions):
             found[name].append(Point(group.split()[-1], at, how))
     return found
+
+
+def chains(points: list[Point], whole: bool) -> list[Chain]:
+    """Return the points of each scenario in chains, those of a sample far apart in a few, else one by one."""
+    found: list[Chain] = []
+    for scenario in dict.fromkeys(point.scenario for point in points):
+        own = sorted(point for point in points if point.scenario == scenario)
+        count = len(own) if whole else -(-len(own) // DEATHS)
+        found += [tuple(own[first::count]) for first in range(count)]
+    return found
+
+
+def where(actions: list[str], point: Point, last: Point | None) -> dict[str, str]:
+    """
+    Return what tells tests/sweep/crash.py to die at a point.
+
+    + actions: of an undisturbed run, in words
+    + last: where the run before it died; this run goes on from there
+    """
+    done = last.at - (last.how == "before") if last else 0
+    action = actions[point.at - 1]
+    nth = actions[done : point.at].count(action)
+    return {"CRASH_ACTION": action, "CRASH_AT": str(nth), "CRASH_HOW": point.how}
 
 
 def everywhere(actions: dict[str, list[str]]) -> list[tuple[str, int, str]]:

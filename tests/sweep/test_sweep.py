@@ -6,6 +6,7 @@ settings that the engine has loaded, and a third run has nothing left to do.
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from difflib import unified_diff
 from pathlib import Path
@@ -19,7 +20,7 @@ from lab.hosts import Host
 from tests.figures import FIGURES
 from tests.program import compiled
 from tests.runner import Run, pyinfra
-from tests.sweep.points import HOW, Point, Recorded, points, sample
+from tests.sweep.points import HOW, Chain, Point, Recorded, chains, points, sample, where
 from tests.sweep.scenarios import Scenario, scenarios
 from tests.tree import written
 
@@ -80,16 +81,23 @@ def recorded(name: str, planned: list[Scenario], log: Path) -> list[Recorded]:
     return found
 
 
-def sweep(name: str, known: list[Recorded], points: list[Point]) -> list[Outcome]:
-    """Crash a host at these points of its scenarios."""
+def sweep(name: str, known: list[Recorded], chains: list[Chain]) -> list[Outcome]:
+    """Crash a host at these points of its scenarios; one that a run came past is tried by itself."""
     host = Host(name)
     of = {each.scenario.name: each for each in known}
-    outcomes = []
-    for point in points:
-        host.restore(of[point.scenario].scenario.start)
-        wrong = crash(host, of[point.scenario], point)
-        outcomes.append(Outcome(point, wrong))
-        print(f"{name} {point.scenario} {point.at} {point.how}: {wrong or 'converged'}"[:300])
+    outcomes: list[Outcome] = []
+    waiting = [*chains]
+    while waiting:
+        chain = waiting.pop(0)
+        recorded = of[chain[0].scenario]
+        host.restore(recorded.scenario.start)
+        died, wrong = crash(host, recorded, chain)
+        done = max(died, 1)
+        outcomes += [Outcome(point, wrong) for point in chain[:done]]
+        if rest := chain[done:]:
+            waiting.append(rest)
+        for scenario, at, how in chain[:done]:
+            print(f"{name} {scenario} {at} {how}: {wrong or 'converged'}"[:300])
     return outcomes
 
 
@@ -107,19 +115,24 @@ def runs(host: Host, scenario: Scenario, env: dict[str, str] | None = None, dry:
     return pyinfra(host.name, deploy=scenario.deploy, data=scenario.data, dry=dry, **options)
 
 
-def crash(host: Host, known: Recorded, point: Point) -> str:
-    """Die at a point, run again, and return what is wrong then."""
-    scenario = known.scenario
-    died = runs(host, scenario, {"CRASH_AT": str(point.at), "CRASH_HOW": point.how})
-    if died.code != -9:
-        return f"did not die: {died.output}"
-    again = runs(host, scenario)
-    if again.code:
-        return f"the next run failed: {again.output}"
+def crash(host: Host, known: Recorded, chain: Chain) -> tuple[int, str]:
+    """Die at one point after the other, run again, and return how many it died at, and what is wrong then."""
+    scenario, died = known.scenario, 0
+    for point, last in zip(chain, (None, *chain), strict=False):
+        run = runs(host, scenario, where(known.actions, point, last))
+        if run.code != -signal.SIGKILL:
+            break
+        died += 1
+    else:
+        run = runs(host, scenario)
+    if not died:
+        return died, f"did not die: {run.output}"
+    if run.code:
+        return died, f"the next run failed: {run.output}"
     if wrong := changed_lines(known.wanted, state(host)):
-        return f"differs:\n{wrong}"
+        return died, f"differs:\n{wrong}"
     third = runs(host, scenario, dry=True)
-    return f"a third run would change {third.changed}" if third.changed or third.code else ""
+    return died, f"a third run would change {third.changed}" if third.changed or third.code else ""
 
 
 def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -130,8 +143,8 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
         known = dict(
             zip(planned, pool.map(lambda name: recorded(name, planned[name], tmp_path), planned), strict=True)
         )
-        where = points(known, whole)
-        found = list(pool.map(lambda name: sweep(name, known[name], where[name]), planned))
+        taken = points(known, whole)
+        found = list(pool.map(lambda name: sweep(name, known[name], chains(taken[name], whole)), planned))
     lab.hosts.down(planned)
     outcomes = [(name, *outcome) for name, each in zip(planned, found, strict=True) for outcome in each]
     bad = [outcome for outcome in outcomes if outcome[-1]]
@@ -155,3 +168,20 @@ def test_hosts_share_only_what_they_go_through_alike() -> None:
     assert [point.scenario for point in found["one"]] == ["own", "all"]
     assert [point.scenario for point in found["two"]] == ["own"]
     assert len(points({"one": each, "two": each}, whole=True)["two"]) == 2 * len(HOW)
+
+
+def test_a_chain_dies_at_points_far_apart_of_one_scenario() -> None:
+    found = chains([Point(name, at, "after") for name in "ab" for at in range(1, 6)], whole=False)
+    assert [[point.at for point in chain] for chain in found] == [[1, 3, 5], [2, 4]] * 2
+    assert {len(chain) for chain in chains([point for chain in found for point in chain], whole=True)} == {1}
+
+
+def test_a_run_that_goes_on_counts_from_where_the_last_one_died() -> None:
+    actions = ["put a", "start x", "put b", "start x"]
+    assert where(actions, Point("s", 4, "close"), None)["CRASH_AT"] == "2"
+    assert where(actions, Point("s", 4, "close"), Point("s", 2, "before"))["CRASH_AT"] == "2"
+    assert where(actions, Point("s", 4, "close"), Point("s", 2, "after")) == {
+        "CRASH_ACTION": "start x",
+        "CRASH_AT": "1",
+        "CRASH_HOW": "close",
+    }
