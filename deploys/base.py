@@ -10,12 +10,13 @@ from zoneinfo import available_timezones
 from pydantic import Field, StringConstraints, field_validator
 from pyinfra.api import deploy
 
-from deploys.mirrors import epel_url, stock_urls
+from deploys.mirrors import SCL, epel_url, stock_urls
 from deploys.options import Options
 from deploys.release import Release
 from deploys.urls import bad_urls
 from facts.release import Machine
 from operations import files, repositories, rpm
+from operations.script import refuse
 
 # What the deploys call on a host that a minimal installation may lack. Not curl: every image has the program,
 # and where it is EL9's curl-minimal, the package curl would conflict.
@@ -29,6 +30,9 @@ EPEL_FINGERPRINT = {
     8: "94E279EB8D8F25B21810ADF121EA45AB2F86D6A1",
     9: "FF8AD1344597106ECE813B918A3872BF3228467C",
 }
+# What yum itself shows for the key of centos-release-scl-rh; the same as distribution-gpg-keys', 2026-11.
+SCL_FINGERPRINT = "C4DBD535B1FBBA14F8BA64A84EB84E71F2EE9D55"
+_FINGERPRINT = StringConstraints(pattern=r"^([0-9A-F]{40})?$")
 
 
 class BaseOptions(Options):
@@ -61,8 +65,17 @@ class BaseOptions(Options):
         "https://dl.fedoraproject.org/pub/epel/RPM-GPG-KEY-EPEL-{major}",
         description="where EPEL's key is; {major} stands for the release",
     )
-    epel_fingerprint: Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{40})?$")] = Field(
+    epel_fingerprint: Annotated[str, _FINGERPRINT] = Field(
         "", description="fingerprint of that key; empty: the one EPEL publishes"
+    )
+    scl: bool = Field(
+        False, description="on EL7, whether to add CentOS's Software Collections, from base_vault_urls"
+    )
+    scl_key_url: str = Field(
+        "https://www.centos.org/keys/RPM-GPG-KEY-CentOS-SIG-SCLo", description="where their key is"
+    )
+    scl_fingerprint: Annotated[str, _FINGERPRINT] = Field(
+        "", description="fingerprint of that key; empty: the one CentOS publishes"
     )
     packages: list[Annotated[str, StringConstraints(pattern=rpm.SPEC)]] = Field(
         [], description="more packages to install: name, name-version, NVRA or name=version"
@@ -82,6 +95,9 @@ class BaseOptions(Options):
         for field in ("vault_urls", "stream_urls"):
             urls = getattr(self, field)
             yield from bad_urls(f"base_{field}", urls, self.insecure_mirror, "base_insecure_mirror")
+        yield from bad_urls(
+            "base_scl_key_url", [self.scl_key_url], self.insecure_mirror, "base_insecure_mirror"
+        )
         for field, texts in (("epel_urls", self.epel_urls), ("epel_key_url", [self.epel_key_url])):
             urls = [_of_release(text, 9) for text in texts]
             if any(re.search("[{}]", url) for url in urls):
@@ -102,6 +118,8 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
     rpm.packages(name="Install tools", specs=TOOLS, manager=release.manager)
     if options.epel:
         _epel(options, release, machine)
+    if options.scl:
+        _scl(options, release, machine)
     if options.packages:
         rpm.packages(name="Install packages", specs=options.packages, manager=release.manager)
     if options.timezone:
@@ -126,6 +144,26 @@ def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
         title="Extra Packages for Enterprise Linux",
         baseurl=[_of_release(url, release.major) for url in options.epel_urls]
         or [epel_url(release.major, machine)],
+        gpgkey=f"file://{path}",
+    )
+
+
+def _scl(options: BaseOptions, release: Release, machine: Machine) -> None:
+    repo = SCL[release.major]
+    if repo is None:
+        refuse(f"base_scl: EL{release.major} has no software collections; its own packages are new enough")
+    path = "/etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-SIG-SCLo"
+    rpm.key(
+        name="Trust the software collections' key",
+        url=options.scl_key_url,
+        fingerprint=options.scl_fingerprint or SCL_FINGERPRINT,
+        path=path,
+    )
+    rpm.repository(
+        name="Add the software collections",
+        repo="elforge-scl",
+        title="CentOS Software Collections",
+        baseurl=stock_urls(release.major, machine, options.vault_urls, [])[repo],
         gpgkey=f"file://{path}",
     )
 

@@ -18,7 +18,7 @@ from facts.release import Machine
 from operations import accounts, alternatives, files, rpm
 from operations import go as toolchains
 from operations.alternatives import Alternative
-from operations.go import GO, VERSION, Artifact, Recipe, order
+from operations.go import GO, VERSION, Artifact, Limit, Recipe, order
 from operations.script import refuse
 from operations.template import rendered
 from pure.daemon_options import grammar
@@ -31,8 +31,38 @@ LINKS = {f"/usr/local/bin/{name}": f"{GO}/bin/{name}" for name in ("go", "gofmt"
 ALTERNATIVES = [Alternative(name, f"/usr/bin/{name}", f"{GO}/bin/{name}") for name in ("go", "gofmt")]
 UNPACKING = ["tar", "gzip"]
 C_COMPILER = ["gcc"]  # which requires glibc-devel on every release
-# Releases whose git may be too old to fetch modules itself.
-OLD_GIT = {7: True, 8: False, 9: False}
+# By release, what may be too old, whatever else is chosen: golang/go#38373 (CentOS 7 has git 1.8.3.1).
+LIMITS: dict[int, list[Limit]] = {
+    7: [
+        Limit(
+            "git",
+            "2",
+            "it cannot fetch modules itself ('expected shallow list'): "
+            "have a proxy before direct in goenv_proxy, or install a newer git",
+        )
+    ],
+    8: [],
+    9: [],
+}
+# The same with cgo. CentOS 7 has gcc 4.8.5 (C11's atomics came with 4.9, all of C++14 with 5: gcc.gnu.org)
+# and glibc 2.17, EL8 2.28, EL9 2.34.
+CGO_LIMITS: dict[int, list[Limit]] = {
+    7: [
+        Limit(
+            "gcc",
+            "5",
+            "it builds Go itself, but no C that wants <stdatomic.h> and no C++14: see go_collection",
+        ),
+        Limit(
+            "glibc",
+            "2.28",
+            "cgo programs that a newer release has built do not run here: "
+            "build here those that every host is to run",
+        ),
+    ],
+    8: [],
+    9: [],
+}
 # -race on arm64 does not link with the compilers of EL7 and EL8 (golang/go#78573).
 RACE = {"x86_64": True, "aarch64": False}
 
@@ -44,7 +74,7 @@ class Collection(NamedTuple):
     cc: str
 
 
-# By release and name; its repository is that of centos-release-scl-rh, for the user to add (docs/go.md).
+# By release and name; its repository is that of centos-release-scl-rh (base_scl).
 COLLECTIONS: dict[int, dict[str, Collection]] = {
     7: {
         "devtoolset-11": Collection(
@@ -241,10 +271,11 @@ def go(options: GoOptions, release: Release, machine: Machine) -> None:
         manager=release.manager,
     )
     accounts.user(name="Make the user that builds Go", name_=BUILDER, home=HOME)
-    if OLD_GIT[release.major]:
-        toolchains.limits(name="See what git can do for Go")
-    toolchains.tidy(name="Remove what a killed run left", root=options.prefix)
     recipes = {version: _recipe(version, options, machine, release) for version in options.versions}
+    if known := _limits(options, release.major):
+        coming = [each.name for each in recipes.values()]
+        toolchains.limits(name="See what is too old for Go", root=options.prefix, coming=coming, known=known)
+    toolchains.tidy(name="Remove what a killed run left", root=options.prefix)
     for version in host.loop(options.versions):
         _make(recipes[version], options.build_host)
     # pyinfra runs an operation once all of its hosts are through with those before it. Every host has this
@@ -335,6 +366,11 @@ def _collection(options: GoOptions, release: Release) -> Collection | None:
     if options.collection not in known:
         refuse(f"go_collection: EL{release.major} has no {options.collection}; its own gcc is new enough")
     return known[options.collection]
+
+
+def _limits(options: GoOptions, major: int) -> list[Limit]:
+    named = [*LIMITS[major], *(CGO_LIMITS[major] if options.cgo else [])]
+    return [each for each in named if not (options.collection and each.package in C_COMPILER)]
 
 
 def _unknown(version: str, known: Files, kinds: set[str]) -> str:

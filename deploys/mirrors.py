@@ -38,6 +38,9 @@ PATHS = {
     },
 }
 
+# By release: the repository of newer compilers, and what else a distribution of its age lacks.
+SCL = {7: "centos-sclo-rh", 8: None, 9: None}
+
 _EPEL = "https://dl.fedoraproject.org/pub"
 KINDS = ("linux", "stream", "clone")
 EPEL = {

@@ -44,8 +44,10 @@ def mirrors() -> dict[str, Any]:
         "base_stream_urls": [f"{url}/stream"],
         "base_insecure_mirror": True,
         "base_epel_urls": [f"{url}/epel/{{major}}/$basearch"],
-        "base_epel_key_url": mirror.epel_key_url(),
+        "base_epel_key_url": mirror.distro_key_url(),
         "base_epel_fingerprint": keys.distro_fingerprint(),
+        "base_scl_key_url": mirror.distro_key_url(),
+        "base_scl_fingerprint": keys.distro_fingerprint(),
     }
 
 

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path as LocalPath
 from threading import Lock
+from typing import NamedTuple
 
 from pyinfra import host
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
@@ -225,28 +226,51 @@ def _able(recipe: Recipe, found: dict[str, Toolchain]) -> list[str]:
     ]
 
 
-@operation
-def limits() -> Commands:
-    """
-    Say when the host's git is too old to fetch modules; changes nothing.
+class Limit(NamedTuple):
+    """What an installed package cannot do for Go when it is older than ``below``."""
 
-    Source: golang/go#38373; CentOS 7 has git 1.8.3.
+    package: str
+    below: str  # first version that can, such as 2.27
+    consequence: str
+
+
+@operation
+def limits(root: str, coming: list[str], known: list[Limit]) -> Commands:
+    """
+    Name what is too old on a host that is to get toolchains; changes nothing.
+
+    + root: absolute path that toolchains are below
+    + coming: names of their directories
+    + known: what may be too old
+
+    Raises OperationError when rpm cannot be asked.
 
     **Example:**
 
     .. code:: python
 
-        go.limits(name="See what git can do for Go")
+        old = [go.Limit("git", "2", "it cannot fetch modules itself")]
+        go.limits(name="See what is too old", root="/opt/go", coming=["go1.27.0"], known=old)
     """
-    found: Answer = host.get_fact(Rpms, queries=["git"]) or unreadable("what rpm has installed")
-    version = found.version("git")
-    if version.startswith("1."):
-        warn(
-            f"git {version} cannot fetch modules itself ('expected shallow list'): "
-            "have a proxy before direct in goenv_proxy, or install a newer git"
-        )
-    host.noop(f"git is {version or 'not installed'}")
+    found = _toolchains(root)
+    if all(name in found and found[name].whole for name in coming):
+        host.noop("no toolchain is to come")
+        return
+    queries = [package for package, _, _ in known]
+    rpms: Answer = host.get_fact(Rpms, queries=queries) or unreadable("what rpm has installed")
+    named = [
+        f"{package} {version}: {consequence}"
+        for package, below, consequence in known
+        if (version := rpms.version(package)) and _numbers(version) < _numbers(below)
+    ]
+    for each in named:
+        warn(each)
+    host.noop("; ".join(named) or "nothing is too old")
     yield from ()
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall("[0-9]+", version)]
 
 
 @operation

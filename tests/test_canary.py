@@ -140,6 +140,8 @@ BASE: dict[str, tuple[Any, dict[str, Any]]] = {
     "epel_urls": (["https://epel.lan/"], {"epel": True}),
     "epel_key_url": ("https://epel.lan/KEY-{major}", {"epel": True}),
     "epel_fingerprint": ("FF8AD1344597106ECE813B918A3872BF3228467C", {"epel": True}),
+    "scl_key_url": ("https://scl.lan/KEY", {"scl": True}),
+    "scl_fingerprint": ("C4DBD535B1FBBA14F8BA64A84EB84E71F2EE9D55", {"scl": True}),
     "packages": (["git"], {}),
     "timezone": ("Europe/Berlin", {}),
 }
@@ -214,6 +216,11 @@ def commands(model: type[Options], data: dict[str, Any], major: int, monkeypatch
     return [command for step in steps for command in step.commands]
 
 
+def release(option: str) -> int:
+    """Return one on which an option does something."""
+    return 7 if option.startswith(("vault", "scl")) else 9
+
+
 def cases(model: type[Options], table: dict[str, tuple[Any, dict[str, Any]]]) -> list[Any]:
     return [
         pytest.param(
@@ -258,7 +265,7 @@ def test_it_is_the_payload_that_is_refused(model, option, monkeypatch):
     value, needs = TABLES[model][option]
     data = prefixed(model, {option: value, **needs})
     assert problems("web1", data, [model]) == []
-    assert commands(model, data, 9, monkeypatch)
+    assert commands(model, data, release(option), monkeypatch)
 
 
 @pytest.mark.parametrize(("model", "option", "value", "needs", "path"), EVERY)
@@ -269,7 +276,7 @@ def test_i7_a_payload_never_runs(model, option, value, needs, path, monkeypatch,
             if CANARY.split()[0] not in str(data) or problems("web1", data, [model]):
                 continue  # no place for this form, or refused
             try:
-                planned = commands(model, data, 7 if option == "vault_urls" else 9, monkeypatch)
+                planned = commands(model, data, release(option), monkeypatch)
             except PyinfraError:
                 continue  # refused by an operation, while nothing has changed anywhere
             for command in planned:

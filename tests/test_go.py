@@ -163,6 +163,22 @@ def test_a_software_collection_brings_its_compiler(golden):
     golden("el7/go_collection", text([step for step in steps if "Install" in step.name]))
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({}, ["git", "gcc", "glibc"]),
+        ({"cgo": False}, ["git"]),
+        ({"method": "source", "collection": "devtoolset-11"}, ["git", "glibc"]),
+    ],
+    ids=str,
+)
+def test_what_is_too_old_is_named_while_a_toolchain_is_to_come(options, named, caplog):
+    old = {"git": "1.8.3.1", "gcc": "4.8.5", "glibc": "2.17"}
+    found = replace(BARE[7], rpms={name: f"0 {version} 1.el7" for name, version in old.items()})
+    planned(found, versions=["1.27.0"], **options)
+    assert [name for name in old if f"{name} {old[name]}: " in caplog.text] == named
+
+
 @pytest.mark.parametrize("major", [major for major, known in COLLECTIONS.items() if not known])
 def test_a_collection_that_the_release_has_not(major):
     message = rf"^go_collection: EL{major} has no devtoolset-11; its own gcc is new enough$"

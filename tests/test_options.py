@@ -260,6 +260,8 @@ def test_a_broken_url_names_its_option():
     [
         {"base_packages": ["$(id)"]},
         {"base_epel_fingerprint": "abc"},
+        {"base_scl_fingerprint": "abc"},
+        {"base_scl_key_url": "http://a.lan/KEY"},
         {"docker_group": "Docker"},
         {"base_epel_key_url": "https://a.lan/{release}"},
         {"base_epel_urls": ["https://a.lan/{release}/$basearch"]},

@@ -30,8 +30,8 @@ def down_url() -> str:
     return f"http://{network.gateway()}:{_DOWN_PORT}"
 
 
-def epel_key_url() -> str:
-    """Return the URL of the key that signs the mirror's EPEL packages: the distribution's."""
+def distro_key_url() -> str:
+    """Return the URL of the key that signs what the mirror has of the distribution and of EPEL."""
     return f"{url()}/files/{_EPEL_KEY}"
 
 

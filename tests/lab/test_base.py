@@ -1,21 +1,25 @@
-"""EPEL on a real host, from the lab's mirror."""
+"""EPEL and the software collections on real hosts, from the lab's mirror."""
 
 from __future__ import annotations
 
+import pytest
+
 import lab.hosts
-from lab.hosts import Host
 from tests.runner import converge
 
-EPEL = {"base_epel": True, "base_packages": ["jq"]}
 DEPLOY = "tests/lab/base_deploy.py"
 
 
-def test_a_package_out_of_epel():
-    name = "el9-epel"
-    lab.hosts.reset([name])
-    host = Host(name)
-    converge(name, deploy=DEPLOY, data=EPEL)
-    assert host.ssh("rpm -q jq && dnf -q repolist | grep -w elforge-epel").returncode == 0
-    assert host.ssh("rpm -e jq", user="root").returncode == 0
-    assert converge(name, deploy=DEPLOY, data=EPEL).changed == {(name, "Base | Install packages")}
+@pytest.mark.parametrize(
+    ("name", "option", "package"),
+    [("el9-epel", "base_epel", "jq"), ("el7-scl", "base_scl", "devtoolset-11-gcc")],
+)
+def test_a_package_out_of_a_repository_that_is_added(name, option, package):
+    (host,) = lab.hosts.reset([name])
+    wanted = {option: True, "base_packages": [package]}
+    converge(name, deploy=DEPLOY, data=wanted)
+    repository = option.replace("base_", "elforge-")
+    assert host.ssh(f"rpm -q {package} && yum -q repolist | grep -w {repository}").returncode == 0
+    assert host.ssh(f"rpm -e {package}", user="root").returncode == 0
+    assert converge(name, deploy=DEPLOY, data=wanted).changed == {(name, "Base | Install packages")}
     lab.hosts.down([name])
