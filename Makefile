@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SUITES := test-toolchain test-sweep test-engine test-service test-golang test-firewall test-lab test-faults
 BESIDE ?= 4
 
-.PHONY: help demo test accept check lab sweep test-vm test-real bench lock golock docs clean system $(SUITES)
+.PHONY: help demo test accept check lab sweep test-vm test-real bench lock golock docs clean system system-vm $(SUITES)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,9 @@ accept: $(VENV)/done system
 $(SUITES) test-vm: test-%: $(VENV)/done system
 	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pytest -v -p no:cacheprovider $(CAPTURE) $(SELECT) tests/$* 2>&1 \
 		| tee $@.log | sed -u 's/^/$*: /'
-# Its progress is what it prints.
-test-sweep: CAPTURE := --capture=no
-test-vm: ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT='-m sample' minutes
+# Their progress is what they print.
+test-sweep test-vm: CAPTURE := --capture=no
+test-vm: system-vm ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT='-m sample' minutes
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root
 	$(BIN)/ruff check .
@@ -75,6 +75,9 @@ clean: ## Stop the lab and remove what make has made here; images and mirror sta
 
 system:
 	@tools/system.sh
+
+system-vm:
+	@tools/system.sh vm
 
 $(VENV)/done: requirements.lock pyproject.toml tools/venv.sh
 	@tools/venv.sh $(PYTHON) $(VENV) requirements.lock

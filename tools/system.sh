@@ -1,14 +1,14 @@
 #!/bin/sh
-# Install the programs that the lab needs, when they are missing.
+# system.sh [vm]: install the programs that the lab needs, when they are missing; with vm, those of its VMs, too.
 set -eu
 say() { echo "$*" >&2; }
 
 if command -v apt-get >/dev/null; then
-    list=lab/packages.txt
+    lists="lab/packages.txt ${1:+lab/packages-$1.txt}"
     missing() { dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q 'ok installed' || echo "$1"; }
     install() { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "$@"; }
 elif command -v dnf >/dev/null; then
-    list=lab/packages-el.txt
+    lists=lab/packages-el.txt # EL has no QEMU that does without KVM
     missing() { rpm -q --quiet --whatprovides "$1" || echo "$1"; }
     install() { dnf -qy install "$@"; }
 else
@@ -17,7 +17,7 @@ else
 fi
 
 packages=
-for package in $(sed 's/#.*//' "$list"); do
+for package in $(sed 's/#.*//' $lists); do
     packages="$packages $(missing "$package")"
 done
 packages=$(echo $packages)

@@ -16,6 +16,7 @@ from tests.runner import pyinfra, root, until
 
 NAME, DEPLOY = "vm9-service", "tests/vm/deploy_service.py"
 URL = "http://127.0.0.1:8080"
+CACHE = "/srv/cache"
 # Emulated, everything takes a while.
 SECONDS = 120
 
@@ -33,7 +34,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "ready_seconds": SECONDS,
         "memory": "128M",
     }
-    return {"service_apps": {"app": app}}
+    cache = {"path": CACHE, "owner": "ops", "tmpfs": {"size": "64M"}}
+    return {"service_apps": {"app": app}, "caches_places": {"ci": cache}}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,14 @@ def pid(host: Host) -> str:
     return root(host, "systemctl show -p MainPID app.service")
 
 
+def mounted(host: Host) -> str:
+    """Return what is mounted over the cache, with the label and the owner of its root."""
+    said = root(host, f"findmnt -n -o FSTYPE,SIZE,OPTIONS {CACHE}; stat -c '%U %a %C' {CACHE}")
+    return " ".join(said.split())
+
+
 def test_h47_what_is_put_there_has_the_label_of_its_path(host: Host) -> None:
-    assert root(host, "restorecon -nRv /etc /opt /var/lib/elforge") == ""
+    assert root(host, "restorecon -nRv /etc /opt /srv /var/lib/elforge") == ""
     assert root(host, "stat -L -c %C /opt/app/current/bin/app").split(":")[2] == "bin_t"
     assert answers(host)
 
@@ -75,8 +83,12 @@ def test_selinux_has_denied_nothing(host: Host) -> None:
 
 @pytest.mark.parametrize("how", ["down", "crash"])
 def test_h69_a_boot_brings_it_back(host: Host, data: dict[str, Any], how: str) -> None:
+    before = mounted(host)
+    assert before.startswith("tmpfs 64M "), before
     getattr(host, how)()
     host.up()
     until(lambda: answers(host), SECONDS)
+    assert mounted(host) == before
+    assert root(host, f"restorecon -nv {CACHE}") == ""
     done = pyinfra(NAME, deploy=DEPLOY, data=data)
     assert (done.code, done.changed) == (0, set()), done.output
