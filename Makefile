@@ -45,7 +45,7 @@ check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root
 lab: $(VENV)/done system ## Boot the lab hosts el7, el8 and el9
 	$(BIN)/python -m lab up
 
-sweep: $(VENV)/done system ## Every crash point of deploy.py on every release; long
+sweep: $(VENV)/done system ## Every crash point of what the sweep puts hosts through, not a sample; hours
 	$(BIN)/pytest --capture=no tests/sweep --whole-sweep
 
 test-real: $(VENV)/done ## Apply INVENTORY=... and check it: your own hosts

@@ -55,7 +55,8 @@ class BaseOptions(Options):
         description="your own mirror of CentOS Stream 9; empty keeps the public metalink, which is alive",
     )
     insecure_mirror: bool = Field(
-        False, description="allow http:// in the URLs above; packages are still checked by signature"
+        False,
+        description="allow http:// in the URLs of the base_ options; packages are still checked by signature",
     )
     epel: bool = Field(False, description="whether to add EPEL")
     epel_urls: list[str] = Field(
@@ -92,12 +93,13 @@ class BaseOptions(Options):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
-        for field in ("vault_urls", "stream_urls"):
-            urls = getattr(self, field)
+        plain = {
+            "vault_urls": self.vault_urls,
+            "stream_urls": self.stream_urls,
+            "scl_key_url": [self.scl_key_url],
+        }
+        for field, urls in plain.items():
             yield from bad_urls(f"base_{field}", urls, self.insecure_mirror, "base_insecure_mirror")
-        yield from bad_urls(
-            "base_scl_key_url", [self.scl_key_url], self.insecure_mirror, "base_insecure_mirror"
-        )
         for field, texts in (("epel_urls", self.epel_urls), ("epel_key_url", [self.epel_key_url])):
             urls = [_of_release(text, 9) for text in texts]
             if any(re.search("[{}]", url) for url in urls):
@@ -131,41 +133,39 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
 
 
 def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
-    path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-{release.major}"
-    rpm.key(
-        name="Trust EPEL's key",
-        url=_of_release(options.epel_key_url, release.major),
-        fingerprint=options.epel_fingerprint or EPEL_FINGERPRINT[release.major],
-        path=path,
-    )
-    rpm.repository(
-        name="Add EPEL",
-        repo="elforge-epel",
+    _more(
+        "EPEL",
         title="Extra Packages for Enterprise Linux",
+        repo="elforge-epel",
         baseurl=[_of_release(url, release.major) for url in options.epel_urls]
         or [epel_url(release.major, machine)],
-        gpgkey=f"file://{path}",
+        key=f"RPM-GPG-KEY-EPEL-{release.major}",
+        key_url=_of_release(options.epel_key_url, release.major),
+        fingerprint=options.epel_fingerprint or EPEL_FINGERPRINT[release.major],
     )
 
 
 def _scl(options: BaseOptions, release: Release, machine: Machine) -> None:
-    repo = SCL[release.major]
-    if repo is None:
+    stock = SCL[release.major]
+    if stock is None:
         refuse(f"base_scl: EL{release.major} has no software collections; its own packages are new enough")
-    path = "/etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-SIG-SCLo"
-    rpm.key(
-        name="Trust the software collections' key",
-        url=options.scl_key_url,
-        fingerprint=options.scl_fingerprint or SCL_FINGERPRINT,
-        path=path,
-    )
-    rpm.repository(
-        name="Add the software collections",
-        repo="elforge-scl",
+    _more(
+        "the software collections",
         title="CentOS Software Collections",
-        baseurl=stock_urls(release.major, machine, options.vault_urls, [])[repo],
-        gpgkey=f"file://{path}",
+        repo="elforge-scl",
+        baseurl=stock_urls(release.major, machine, options.vault_urls, [])[stock],
+        key="RPM-GPG-KEY-CentOS-SIG-SCLo",
+        key_url=options.scl_key_url,
+        fingerprint=options.scl_fingerprint or SCL_FINGERPRINT,
     )
+
+
+def _more(
+    what: str, *, title: str, repo: str, baseurl: list[str], key: str, key_url: str, fingerprint: str
+) -> None:
+    path = f"/etc/pki/rpm-gpg/{key}"
+    rpm.key(name=f"Trust the key of {what}", url=key_url, fingerprint=fingerprint, path=path)
+    rpm.repository(name=f"Add {what}", repo=repo, title=title, baseurl=baseurl, gpgkey=f"file://{path}")
 
 
 def _of_release(url: str, major: int) -> str:

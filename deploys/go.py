@@ -31,7 +31,8 @@ LINKS = {f"/usr/local/bin/{name}": f"{GO}/bin/{name}" for name in ("go", "gofmt"
 ALTERNATIVES = [Alternative(name, f"/usr/bin/{name}", f"{GO}/bin/{name}") for name in ("go", "gofmt")]
 UNPACKING = ["tar", "gzip"]
 C_COMPILER = ["gcc"]  # which requires glibc-devel on every release
-# By release, what may be too old, whatever else is chosen: golang/go#38373 (CentOS 7 has git 1.8.3.1).
+# By release, what may be too old. CentOS 7 has git 1.8.3.1 (golang/go#38373), gcc 4.8.5 (C11's atomics came
+# with 4.9, all of C++14 with 5: gcc.gnu.org) and glibc 2.17; EL8 has 2.28, EL9 2.34.
 LIMITS: dict[int, list[Limit]] = {
     7: [
         Limit(
@@ -39,15 +40,7 @@ LIMITS: dict[int, list[Limit]] = {
             "2",
             "it cannot fetch modules itself ('expected shallow list'): "
             "have a proxy before direct in goenv_proxy, or install a newer git",
-        )
-    ],
-    8: [],
-    9: [],
-}
-# The same with cgo. CentOS 7 has gcc 4.8.5 (C11's atomics came with 4.9, all of C++14 with 5: gcc.gnu.org)
-# and glibc 2.17, EL8 2.28, EL9 2.34.
-CGO_LIMITS: dict[int, list[Limit]] = {
-    7: [
+        ),
         Limit(
             "gcc",
             "5",
@@ -63,6 +56,7 @@ CGO_LIMITS: dict[int, list[Limit]] = {
     8: [],
     9: [],
 }
+WITHOUT_CGO = {"git"}
 # -race on arm64 does not link with the compilers of EL7 and EL8 (golang/go#78573).
 RACE = {"x86_64": True, "aarch64": False}
 
@@ -209,6 +203,11 @@ class GoOptions(Options):
             yield "go_versions: name at least one release, such as 1.27.0"
         for version in {version: None for version in self.versions if self.versions.count(version) > 1}:
             yield f"go_versions: {version} is listed twice"
+        if self.collection and self.method == "binary":
+            yield (
+                "go_collection: nothing is built with go_method = 'binary'; "
+                "base_packages and goenv_cc give a compiler to go.dev's own toolchains"
+            )
         if self.default is not None and self.default not in self.versions:
             yield f"go_default: {self.default} is not among go_versions"
         for version in self.unsafe:
@@ -369,8 +368,12 @@ def _collection(options: GoOptions, release: Release) -> Collection | None:
 
 
 def _limits(options: GoOptions, major: int) -> list[Limit]:
-    named = [*LIMITS[major], *(CGO_LIMITS[major] if options.cgo else [])]
-    return [each for each in named if not (options.collection and each.package in C_COMPILER)]
+    others = C_COMPILER if options.collection else []
+    return [
+        each
+        for each in LIMITS[major]
+        if each.package not in others and (options.cgo or each.package in WITHOUT_CGO)
+    ]
 
 
 def _unknown(version: str, known: Files, kinds: set[str]) -> str:

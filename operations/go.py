@@ -237,7 +237,7 @@ class Limit(NamedTuple):
 @operation
 def limits(root: str, coming: list[str], known: list[Limit]) -> Commands:
     """
-    Name what is too old on a host that is to get toolchains; changes nothing.
+    Name what is too old, as a warning while a toolchain is to come and else with ``-v``; changes nothing.
 
     + root: absolute path that toolchains are below
     + coming: names of their directories
@@ -252,10 +252,6 @@ def limits(root: str, coming: list[str], known: list[Limit]) -> Commands:
         old = [go.Limit("git", "2", "it cannot fetch modules itself")]
         go.limits(name="See what is too old", root="/opt/go", coming=["go1.27.0"], known=old)
     """
-    found = _toolchains(root)
-    if all(name in found and found[name].whole for name in coming):
-        host.noop("no toolchain is to come")
-        return
     queries = [package for package, _, _ in known]
     rpms: Answer = host.get_fact(Rpms, queries=queries) or unreadable("what rpm has installed")
     named = [
@@ -263,8 +259,10 @@ def limits(root: str, coming: list[str], known: list[Limit]) -> Commands:
         for package, below, consequence in known
         if (version := rpms.version(package)) and _numbers(version) < _numbers(below)
     ]
-    for each in named:
-        warn(each)
+    found = _toolchains(root)
+    if not all(name in found and found[name].whole for name in coming):
+        for each in named:
+            warn(each)
     host.noop("; ".join(named) or "nothing is too old")
     yield from ()
 

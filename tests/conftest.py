@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-release",
         action="store_true",
-        help="tests on each release, not on the one that stands for the others",
+        help="tests on each release, not on the one that stands for the others; and the long ones",
     )
     parser.addoption("--power-cuts", type=int, default=20, help="how often tests/vm cuts the power")
     parser.addoption("--inventory", default="inventory.py", help="pyinfra inventory for tests/acceptance")
@@ -53,11 +53,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--every-release"):
         return
     sampled = {_kind(item) for item in items if _in_sample(item)}
-    left_out = [item for item in items if not _in_sample(item) and _kind(item) in sampled]
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("long") or (not _in_sample(item) and _kind(item) in sampled)
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-        FIGURES.append(f"{len(left_out)} tests on other releases left out: SELECT=--every-release takes them")
+        FIGURES.append(f"{len(left_out)} tests on other releases, or long ones, left out: SELECT=--every-release takes them")
 
 
 def _kind(item: pytest.Item) -> str:

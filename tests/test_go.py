@@ -179,6 +179,15 @@ def test_what_is_too_old_is_named_while_a_toolchain_is_to_come(options, named, c
     assert [name for name in old if f"{name} {old[name]}: " in caplog.text] == named
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_damaged_toolchain_is_to_come_too(whole, caplog):
+    found = converged(7, "1.27.0")
+    found.toolchains[ROOT][0] = replace(found.toolchains[ROOT][0], whole=whole)
+    found.rpms["gcc"] = "0 4.8.5 1.el7"
+    planned(found, versions=["1.27.0"])
+    assert ("gcc 4.8.5: " in caplog.text) is not whole
+
+
 @pytest.mark.parametrize("major", [major for major, known in COLLECTIONS.items() if not known])
 def test_a_collection_that_the_release_has_not(major):
     message = rf"^go_collection: EL{major} has no devtoolset-11; its own gcc is new enough$"

@@ -89,6 +89,11 @@ ONE = [
     ),
     ({"go_collection": "gcc-12"}, "go_collection: Input should be 'devtoolset-11' (got 'gcc-12')"),
     (
+        {"go_collection": "devtoolset-11"},
+        "go_collection: nothing is built with go_method = 'binary'; "
+        "base_packages and goenv_cc give a compiler to go.dev's own toolchains",
+    ),
+    (
         {"go_download_urls": []},
         "go_download_urls: List should have at least 1 item after validation, not 0 (got [])",
     ),

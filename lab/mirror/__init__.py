@@ -10,7 +10,7 @@ from lab.system import lock, state_dir, write
 _NAME = "server"
 _PORT = 8080
 _DOWN_PORT = 8081
-_EPEL_KEY = "RPM-GPG-KEY-EPEL"
+_DISTRO_KEY = "RPM-GPG-KEY-distro"
 
 
 def mirror_url() -> str:
@@ -32,7 +32,7 @@ def down_url() -> str:
 
 def distro_key_url() -> str:
     """Return the URL of the key that signs what the mirror has of the distribution and of EPEL."""
-    return f"{url()}/files/{_EPEL_KEY}"
+    return f"{url()}/files/{_DISTRO_KEY}"
 
 
 def files_dir() -> Path:
@@ -50,7 +50,7 @@ def access_log() -> Path:
 def serve() -> None:
     """Start the server unless it answers."""
     with lock("files"):
-        write(files_dir() / _EPEL_KEY, keys.public_key(keys.DISTRO).read_text())
+        write(files_dir() / _DISTRO_KEY, keys.public_key(keys.DISTRO).read_text())
     named = {"files": files_dir(), **golang.trees()}
     trees = (str(build.tree()), *(f"{name}={root}" for name, root in named.items()))
     service.Service(_NAME, Path(server.__file__), _PORT, trees).serve()

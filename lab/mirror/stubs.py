@@ -55,12 +55,18 @@ def _golang(major: int) -> list[Rpm]:
     ]
 
 
-def _devtoolset() -> Rpm:
-    """Return SCL's newer compiler; its g++ is the same gcc, there being no other."""
+def _devtoolset() -> list[Rpm]:
+    """Return SCL's newer compilers; its g++ is the same gcc, there being no other."""
     program = f'#!/bin/sh\nexec {HIDDEN}/gcc "$@"\n'
-    names = ("gcc", "g++", "cc", "c++")
-    files = tuple((f"/opt/rh/devtoolset-11/root/usr/bin/{name}", program) for name in names)
-    return Rpm("devtoolset-11-gcc", "11.2.1", "9.1.el7", files=files)
+    return [
+        Rpm(
+            f"devtoolset-11-{package}",
+            "11.2.1",
+            "9.1.el7",
+            files=tuple((f"/opt/rh/devtoolset-11/root/usr/bin/{name}", program) for name in names),
+        )
+        for package, names in (("gcc", ("gcc", "cc")), ("gcc-c++", ("g++", "c++")))
+    ]
 
 
 def _programs(major: int) -> dict[str, Rpm]:
@@ -143,7 +149,7 @@ def _el7() -> dict[str, list[Rpm]]:
                 "yum-plugin-versionlock", "1.1.31", "54.el7_8", "/etc/yum/pluginconf.d/versionlock.list"
             ),
         ],
-        "vault/7.9.2009/sclo/x86_64/rh": [_devtoolset()],
+        "vault/7.9.2009/sclo/x86_64/rh": _devtoolset(),
         "vault/7.9.2009/updates/x86_64": [Rpm("tzdata", "2024a", "1.el7")],
         "vault/7.9.2009/extras/x86_64": [
             Rpm("container-selinux", "2.119.2", "1.911c772.el7_8", epoch=2),

@@ -83,7 +83,7 @@ build() {
 bounded_build() {
     # shellcheck disable=SC2086
     systemd-run --scope --quiet -p "$limit" timeout -k 10 "$seconds" unshare -n runuser -u "$user" -- $clean \
-        GOROOT_BOOTSTRAP="$from" GOROOT_FINAL="$final" CGO_ENABLED="$cgo" ${cc:+CC="$cc"} \
+        GOROOT_BOOTSTRAP="$from" GOROOT_FINAL="$final" CGO_ENABLED="$cgo" ${cc:+CC="$cc"} ${cc:+CXX="${cc%gcc}g++"} \
         sh -c 'cd "$1/src" && exec bash ./make.bash -no-banner' build "$raw" </dev/null 9>&-
 }
 

@@ -62,7 +62,8 @@ def where(actions: list[str], point: Point, last: Point | None) -> dict[str, str
     Return what tells tests/sweep/crash.py to die at a point.
 
     + actions: of an undisturbed run, in words
-    + last: where the run before it died; this run goes on from there
+    + last: where the run before it died; this run goes on from there. A change whose connection broke may be
+      made once more: then a later one in the same words is one too early.
     """
     done = last.at - (last.how == "before") if last else 0
     action = actions[point.at - 1]

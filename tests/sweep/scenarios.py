@@ -81,6 +81,19 @@ REMOVAL: dict[str, Any] = {
 }
 
 
+# Go's binaries: another default, an old one that goes, a policy; and all of it taken back.
+GO = "tests/golang/go_deploy.py"
+BINARY = {"go_versions": ["1.26.6"], "go_cgo": False}
+UPGRADE = {
+    **BINARY,
+    "go_versions": ["1.27.3"],
+    "go_prune": True,
+    "goenv_private": ["git.example.com/*"],
+    "goenv_tmpdir": "/srv/go/tmp",
+}
+GONE = {"go_state": "absent", "goenv_state": "absent"}
+
+
 def scenarios(program: Path) -> dict[str, list[Scenario]]:
     """Return what each host is put through; the outcome of its first run is a snapshot for the others."""
     guarded = {major: [Scenario("firewall", "converged", GUARDED, shared=True)] for major in BACKENDS}
@@ -97,10 +110,11 @@ def scenarios(program: Path) -> dict[str, list[Scenario]]:
         Scenario("release", "converged", release(program), SERVICES),
         Scenario("removal", "converged", REMOVAL, SERVICES),
     ]
+    docker["el8-sweep"].append(Scenario("removal", "converged", {"docker_state": "absent"}))
     # The long build is killed in tests/toolchain/test_go_build.py.
-    go = {"go_versions": ["1.26.6"], "go_cgo": False}
-    return {
-        **docker,
-        "el9-servicesweep": services,
-        "el9-gosweep": [Scenario("go", "bare", go, "tests/golang/go_deploy.py")],
-    }
+    go = [
+        Scenario("go", "bare", BINARY, GO),
+        Scenario("upgrade", "converged", UPGRADE, GO),
+        Scenario("gone", "converged", GONE, GO),
+    ]
+    return {**docker, "el9-servicesweep": services, "el9-gosweep": go}

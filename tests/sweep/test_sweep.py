@@ -149,6 +149,7 @@ def test_every_crash_point_converges(request: pytest.FixtureRequest, tmp_path: P
     outcomes = [(name, *outcome) for name, each in zip(planned, found, strict=True) for outcome in each]
     bad = [outcome for outcome in outcomes if outcome[-1]]
     FIGURES.append(f"crash points converged {len(outcomes) - len(bad)}/{len(outcomes)}")
+    assert len(outcomes) == sum(map(len, taken.values()))
     assert not bad, "\n\n".join(f"{name} {point}: {wrong[:3000]}" for name, point, wrong in bad)
 
 
