@@ -61,9 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-        FIGURES.append(
-            f"{len(left_out)} tests on other releases, or long ones, left out: SELECT=--every-release takes them"
-        )
+        FIGURES.append(f"{len(left_out)} tests, on other releases or long, left out: SELECT=--every-release")
 
 
 def _kind(item: pytest.Item) -> str:
