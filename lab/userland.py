@@ -10,6 +10,7 @@ _EVERYWHERE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("bash", "bash", ("/bin/sh", "/bin/bash", "/usr/bin/sh", "/usr/bin/bash")),
     ("ca-certificates", "ca-certificates", ()),
     ("coreutils", "coreutils", ()),
+    ("cronie", "cron", ()),
     ("curl", "curl", ()),
     ("dbus", "dbus", ()),
     ("diffutils", "diffutils", ()),

@@ -33,6 +33,11 @@ else
     ln -s dnf/dnf.conf /etc/yum.conf
 fi
 
+# EL's name of the daemon, and none of Debian's jobs.
+ln -s cron.service /usr/lib/systemd/system/crond.service
+rm -rf /etc/cron.*/*
+: > /etc/crontab
+
 chown -R root:root /etc/ssh /etc/sudoers /etc/sudoers.d /etc/systemd/network /root
 chmod 0440 /etc/sudoers /etc/sudoers.d/*
 chmod 0600 /etc/ssh/ssh_host_*_key

@@ -16,7 +16,7 @@ import pytest
 import lab.hosts
 from lab import mirror
 from lab.hosts import Host
-from tests.runner import converge, pyinfra, root
+from tests.runner import converge, pyinfra, root, until
 from tests.tree import difference, tree
 
 DEPLOY = "tests/golang/goenv_deploy.py"
@@ -42,7 +42,6 @@ WAYS = {
     "ssh command of root": ASK,
     "systemd unit": f"systemd-run --wait --pipe --quiet -p User=ci {ASK}",
     "systemd unit without a home": f"systemd-run --wait --pipe --quiet -p DynamicUser=yes {ASK}",
-    "cron": f"env -i HOME=/home/ci PATH=/usr/bin:/bin setpriv --reuid ci --regid ci --clear-groups {ASK}",
     "empty environment": f"env -i {ASK}",
 }
 
@@ -73,6 +72,9 @@ def test_the_policy_reaches_everybody(host):
         way: root(host, f"cd / && {command}").splitlines() for way, command in WAYS.items()
     } == dict.fromkeys(WAYS, SHOWN)
     assert host.ssh(ASK).stdout.splitlines() == SHOWN, "a user's command over ssh"
+    root(host, f"echo '* * * * * ci {ASK} >policy 2>&1' >/etc/cron.d/policy; systemctl start crond")
+    until(lambda: root(host, "wc -l </home/ci/policy || :") == str(len(SHOWN)), 150, every=5)
+    assert root(host, "rm /etc/cron.d/policy; cat /home/ci/policy").splitlines() == SHOWN
     assert root(host, f"{GO} env GOFLAGS GOVCS GOTMPDIR").splitlines() == [
         "-trimpath '-ldflags=-s -w'",
         "git.example.com:git,public:off",
