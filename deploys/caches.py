@@ -14,6 +14,7 @@ from deploys.docker import DockerOptions
 from deploys.goenv import GoenvOptions
 from deploys.options import Fleet, Options
 from deploys.release import Release
+from deploys.service_options import ServiceOptions
 from facts.release import Machine
 from operations import caches as cached
 from operations import files
@@ -164,8 +165,18 @@ class CachesOptions(Options):
                 and overlap(each.path, docker.data_root)
             ):
                 yield f"caches_places.{name}.path: {each.path} overlaps docker_data_root, {docker.data_root}"
+        yield from self._services(fleet[host].get(ServiceOptions))
         if self.buildkit:
             yield from _other_than_docker(self.buildkit, docker)
+
+    def _services(self, services: Options | None) -> Iterator[str]:
+        apps = services.apps if isinstance(services, ServiceOptions) else {}
+        for name, each in self.places.items():
+            for app in apps:
+                for path in (f"/var/lib/{app}", f"/opt/{app}"):
+                    if overlap(each.path, path):
+                        where = f"caches_places.{name}.path: {each.path}"
+                        yield f"{where} overlaps {path}, which is of service_apps.{app}"
 
     def adds(self, other: Options) -> Options:
         """Make the directories that goenv tells the go command of; what they are is said in two places."""

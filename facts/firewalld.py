@@ -25,6 +25,17 @@ _CALLS = {
     "policies": (".policy getPolicySettings",),
 }
 
+# Zones that hold an interface or a source: what only the daemon has of them, a reload drops.
+_ACTIVE = 'grep -oE \'"[^"]+" [0-9]+ "(interfaces|sources)"\' | sed \'s,"\\([^"]*\\).*,zones/\\1,\''
+# Sets $manager to ``zone:`` and the zone of the connection that NetworkManager has on $device.
+_MANAGER = (
+    'if test -n "$device" && systemctl -q is-active NetworkManager; then '
+    "connection=$(nmcli -g UUID,DEVICE connection show --active 2>/dev/null | "
+    r'sed -n "s/:$device\$//p" | head -n 1)'
+    '; test -z "$connection" || manager=zone:$(nmcli -g connection.zone connection show uuid "$connection" '
+    "2>/dev/null); fi"
+)
+
 
 class Firewalld(FactBase[Firewall]):
     """
@@ -44,18 +55,22 @@ class Firewalld(FactBase[Firewall]):
             f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
             f'if test -f "$file"; then echo "file $file"; {shown("file")}; fi; done'
             f"; echo services $(ls {LIB}/services 2>/dev/null | sed 's/[.]xml$//')"
-            f'; {SESSION}; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
+            f'; {SESSION}; manager=; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
             "sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
+            f"; {_MANAGER}"
             f'; echo open $(grep -l "port=[\\"\']$port[\\"\']" {LIB}/services/*.xml 2>/dev/null | '
             "sed 's,.*/,,;s/[.]xml$//')"
             "; else echo open; fi"
             f"; if systemctl -q is-active firewalld; then echo default $({_CALL} getDefaultZone 2>&1)"
             f'; test -z "$device" || zone=$({_CALL}.zone getZoneOfInterface s $device 2>&1)'
-            f"; for object in {names}; do name=${{object#*/}}; case ${{object%/*}} in {calls} esac"
+            f"; active=$({_CALL}.zone getActiveZones 2>/dev/null | {_ACTIVE})"
+            f'; seen=; for object in {names} $active; do case " $seen " in *" $object "*) continue;; esac'
+            '; seen="$seen $object"; name=${object#*/}; case ${object%/*} in '
+            f"{calls} esac"
             '; said=; for call; do said=$(sh -c "$call" call "$name" 2>&1) && break; done'
             '; echo "loaded $object $said"; done; fi'
             f"; {waits('firewalld')}"
-            '; test -z "$port" || echo "session $peer $port ${device:--} $zone"'
+            '; test -z "$port" || echo "session $peer $port ${device:--} ${manager:--} $zone"'
             "; for family in iptables ip6tables; do "
             "if test $family = iptables || test -e /proc/sys/net/ipv6; then "
             "$family -w -t nat -S 2>/dev/null; fi; done"
@@ -133,9 +148,10 @@ def _loaded(line: str) -> tuple[str, Document | None]:
 
 
 def _session(line: str) -> Session:
-    peer, port, device, *zone = line.split()
+    peer, port, device, manager, *zone = line.split()
     found = _quoted(" ".join(zone))
-    return Session(peer, int(port), "" if device == "-" else device, found)
+    managed = None if manager == "-" else manager.removeprefix("zone:")
+    return Session(peer, int(port), "" if device == "-" else device, found, managed)
 
 
 def _quoted(answer: str) -> str:

@@ -117,7 +117,7 @@ def configured(wanted: Wanted) -> Commands:
     guarded = _guarded(found, verb)
     if guarded and (why := _shut_out(found, goal)):
         refuse(why)
-    for line in changes(before, goal.documents):
+    for line in (*_besides(found, before, verb, names), *changes(before, goal.documents)):
         tell(line)
     seconds = wanted.seconds if guarded else 0
     content = _payload(found, goal)
@@ -314,6 +314,18 @@ def _interfaces(all_documents: Mapping[str, Document]) -> dict[str, str]:
         if name.startswith("zones/") and name not in DOCKERS
         for interface in re.findall(r'<interface name="([^"+]+)"', "".join(document.items))
     }
+
+
+def _besides(found: Firewall, before: Mapping[str, Document], verb: str, names: list[str]) -> Iterator[str]:
+    """Yield what a change does beside what is declared."""
+    if verb == "start":
+        yield "firewalld starts: what no zone lets in is closed from then on"
+    elif verb == "stop" and _unit(found)[1] == "active":
+        yield "firewalld stops: whatever listens is open from then on"
+    elif verb == "reload":
+        others = sorted(found.loaded.keys() - {*names, *DOCKERS})
+        for line in drift(found, before, found.default_zone, others):
+            yield f"the reload drops what only the daemon has: {line}"
 
 
 def _guarded(found: Firewall, verb: str) -> bool:

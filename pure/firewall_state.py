@@ -35,6 +35,7 @@ class Session:
     port: int  # of the host
     interface: str = ""  # that leads to the peer
     zone: str = ""  # that the daemon has the interface in, "" for the default zone or when it is down
+    managed: str | None = None  # where NetworkManager puts it later, "" for the default zone; None: nowhere
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def lockout(
         zone = documents.get(f"zones/{name}")
         if zone is None:
             return f"zone {name} would not be there"
-        if why := look.verdict(zone):
+        if why := look.verdict(zone) or look.mutes(zone):
             return f"zone {name}, which it comes in by, {why}"
     return ""
 
@@ -66,12 +66,22 @@ class _Look:
                 yield name.split("/")[1], _elements(document)
 
     def _by_interface(self, default: str) -> list[str]:
+        """
+        Return where the interface will be, and where it will be after a later reload or boot.
+
+        NetworkManager puts what it manages where its connection says, whatever firewalld's files say
+        (firewalld 0.9 and 1.3, fw.py reload; by its documentation at a boot).
+        """
         interface = self.session.interface
-        for name, elements in self._zones():
-            if any(e.tag == "interface" and _matches(e.get("name", ""), interface) for e in elements):
-                return [name]
-        # Where the daemon has it now, and where no file names it, after the next boot.
-        return list(dict.fromkeys([self.session.zone or default, default]))
+        named = [
+            name
+            for name, elements in self._zones()
+            if any(e.tag == "interface" and _matches(e.get("name", ""), interface) for e in elements)
+        ][:1]
+        first = named or [self.session.zone or default]
+        managed = self.session.managed
+        later = (named or [default]) if managed is None else [managed or default]
+        return list(dict.fromkeys([*first, *later]))
 
     def verdict(self, document: Document) -> str:
         """
@@ -96,6 +106,23 @@ class _Look:
         port = f"{self.session.port}/tcp"
         named = f" (service {', '.join(sorted(self.services))})" if self.services else ""
         return f"would not let port {port}{named} in"
+
+    def mutes(self, zone: Document) -> str:
+        """
+        Return why a zone leaves the host unreachable although it lets the session in, or ``""``.
+
+        Over IPv6 neighbours are found by ICMP; firewalld before 0.9 has no policy that always lets that in
+        (firewalld#594).
+        """
+        if self.peer.version == 4 or "policies/allow-host-ipv6" in self.documents:
+            return ""
+        elements = _elements(zone)
+        shut = zone.attributes.get("target") in _SHUT or any(
+            e.tag == "icmp-block-inversion" for e in elements
+        )
+        if not shut or any("neighbour-" in each or "ipv6-icmp" in each for each in zone.items):
+            return ""
+        return "would drop IPv6's neighbour discovery (protocols = ['ipv6-icmp'] lets it in)"
 
     def shuts(self, policy: Document, default: str) -> bool:
         """

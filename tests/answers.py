@@ -39,7 +39,7 @@ def firewall(major: int, state: str, rivals: str = "not-found inactive ") -> lis
     lines += ["file /usr/lib/firewalld/zones/public.xml", shown(ZONE), "services http ssh", "open ssh"]
     if "inactive" not in state:
         lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
-    return [*lines, 'session 192.0.2.7 22 eth0 s ""']
+    return [*lines, 'session 192.0.2.7 22 eth0 - s ""']
 
 
 @dataclass

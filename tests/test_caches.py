@@ -11,6 +11,7 @@ from deploys.docker import DockerOptions
 from deploys.goenv import GoenvOptions, goenv
 from deploys.options import problems
 from deploys.release import RELEASES
+from deploys.service_options import ServiceOptions
 from facts.release import ElRelease
 from facts.unit import UNITS
 from operations.caches import PROGRAM
@@ -270,6 +271,15 @@ def among(
         models[DockerOptions] = DockerOptions.model_validate(docker)
     mine = CachesOptions.model_validate(options)
     return [line.removeprefix("caches_") for line in mine.among("h", {"h": models})]
+
+
+@pytest.mark.parametrize("path", ["/var/lib/shop", "/var/lib/shop/tmp", "/opt/shop"])
+def test_what_an_application_keeps_is_no_cache(path):
+    mine = CachesOptions.model_validate(place(path=path))
+    shop = ServiceOptions.model_validate({"apps": {"shop": {"version": "1", "file": "/srv/shop"}}})
+    (said,) = mine.among("h", {"h": {ServiceOptions: shop}})
+    assert said.startswith(f"caches_places.go.path: {path} overlaps /")
+    assert said.endswith("/shop, which is of service_apps.shop")
 
 
 def test_goenv_and_caches_say_the_same():

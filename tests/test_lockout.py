@@ -169,6 +169,33 @@ def test_a_policy_counts_for_the_zone_that_the_daemon_has_the_interface_in_and_t
         assert ("policy p" in verdict(session, **zones, policies_p=shut)) == refused, ingress
 
 
+@pytest.mark.parametrize(
+    ("managed", "deciding"),
+    [(None, {"mgmt"}), ("", {"mgmt", "public"}), ("work", {"mgmt", "work"}), ("mgmt", {"mgmt"})],
+)
+def test_where_networkmanager_puts_an_interface_later_counts_too(managed, deciding):
+    session = Session("192.0.2.7", 22, "eth0", "mgmt", managed)
+    for shut in ("mgmt", "public", "work"):
+        zones = {
+            f"zones_{name}": zone(
+                *[SSH] * (name != shut), *[item("interface", name="eth0")] * (name == "mgmt")
+            )
+            for name in ("mgmt", "public", "work")
+        }
+        assert (f"zone {shut}" in verdict(session, **zones)) == (shut in deciding), shut
+
+
+def test_before_its_policy_came_a_zone_that_drops_icmp_cuts_ipv6_off():
+    session = Session("2001:db8::7", 22, "eth0")
+    drop, inverted = zone(SSH, target="DROP"), zone(SSH, item("icmp-block-inversion"))
+    for each in (drop, inverted):
+        assert "neighbour discovery" in verdict(session, zones_public=each)
+        assert verdict(session, zones_public=each, **{"policies_allow-host-ipv6": policy()}) == ""
+        assert verdict(zones_public=each) == ""
+    told = zone(SSH, item("protocol", value="ipv6-icmp"), target="DROP")
+    assert verdict(session, zones_public=told) == verdict(session, zones_public=zone(SSH)) == ""
+
+
 def test_another_port_is_not_ssh():
     session = Session("2001:db8::7", 2222, "eth0")
     named = {"zones/public": zone(SSH)}
