@@ -29,10 +29,13 @@ def test_h33_a_stopped_firewall_is_started_or_written_when_told_and_never_half(h
 
 @on("el7-guard", "el9-guard", start=BARE)
 def test_h34_a_masked_firewall_is_refused_and_unmasked_on_demand(host: Host) -> None:
-    root(host, "systemctl stop firewalld; systemctl mask firewalld")
-    refused(host, "firewalld.service is masked", "firewall_unmask", deploy=DEPLOY, data=START)
-    converged(host, deploy=DEPLOY, data={**START, "firewall_unmask": True})
-    assert root(host, "systemctl is-enabled firewalld") == "enabled"
+    for stop in ("systemctl stop firewalld", ":"):
+        root(host, f"{stop}; systemctl mask firewalld")
+        refused(host, "firewalld.service is masked", "firewall_unmask", deploy=DEPLOY, data=START)
+        converged(host, deploy=DEPLOY, data={**START, "firewall_unmask": True})
+        assert (
+            root(host, "systemctl is-enabled firewalld; systemctl is-active firewalld") == "enabled\nactive"
+        )
 
 
 @on("el9-guard", start=BARE)

@@ -39,6 +39,14 @@ DECLARED = {
     },
 }
 
+OTHER_KINDS = {
+    "firewall_default_zone": "work",
+    "firewall_zones": {
+        "edge": {"interfaces": ["lab9"], "protocols": ["gre"], "forward": True, "icmp_block_inversion": True},
+    },
+    "firewall_services": {"odd": {"protocols": ["ah"], "source_ports": ["68/udp"], "helpers": ["ftp"]}},
+}
+
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
@@ -69,6 +77,22 @@ def test_declared_again_and_taken_back(host):
     assert root(host, STATE) == state
     left = {p for p in difference(before, tree(host, "/etc", "/var/lib/elforge")) if not p.startswith("/var")}
     assert left == set()
+
+
+def test_the_other_kinds_there_and_back(host):
+    root(host, "ip link add lab9 type dummy")
+    before, state = tree(host, "/etc", "/var/lib/elforge"), root(host, STATE)
+    converge(host.name, deploy=DEPLOY, data=OTHER_KINDS)
+    said = root(host, "firewall-cmd --get-default-zone; firewall-cmd --get-zone-of-interface=lab9")
+    assert said.split() == ["work", "edge"]
+    shown = root(host, "firewall-cmd --zone=edge --list-all; firewall-cmd --permanent --info-service=odd")
+    for line in ("icmp-block-inversion: yes", "forward: yes", "protocols: gre", "source-ports: 68/udp"):
+        assert line in shown, shown
+    converge(host.name, deploy=DEPLOY, data={"firewall_running": True})
+    assert root(host, STATE) == state
+    left = {p for p in difference(before, tree(host, "/etc", "/var/lib/elforge")) if not p.startswith("/var")}
+    assert left == set()
+    root(host, "ip link del lab9")
 
 
 def test_a_rich_rule_and_a_forwarded_port_for_another_host(host):
