@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import click
 from pyinfra import host
+from pyinfra.api import connectors
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
@@ -92,6 +93,7 @@ def guard() -> None:
     deploy.py cannot: it is not read at all without a host (cli.py, ``_main``), and it runs in greenlets,
     where click's context is out of reach.
     """
+    _look_up_connectors_once()
     context = click.get_current_context(silent=True)
     if context is None:
         return
@@ -101,6 +103,11 @@ def guard() -> None:
         raise Refused("--dry together with -y (or PYINFRA_YES) would predict no changes at all; leave out -y")
     _limits[:] = params.get("limit") or ()
     context.call_on_close(lambda: _end_without_hosts(str(params.get("inventory"))))
+
+
+def _look_up_connectors_once() -> None:
+    """pyinfra reads the metadata of all installed packages for each host (inventory.py), 5 ms a time."""
+    connectors.entry_points = cache(connectors.entry_points)
 
 
 def _end_without_hosts(source: str) -> None:

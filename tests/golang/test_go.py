@@ -59,7 +59,7 @@ def until(version: str, loop: subprocess.Popen[str]) -> Iterator[str]:
 def test_h27_a_build_loop_sees_no_failure_while_the_default_changes():
     name = "el8-goloop"
     (host,) = lab.hosts.reset([name])
-    versions = {"go_versions": [NEW, OLD]}
+    versions = {"go_versions": [NEW, OLD], "go_cgo": False}
     converge(name, deploy=DEPLOY, data=versions)
     loop = (
         "mkdir -p work && cd work && n=0; while ! test -e stop; do n=$((n + 1)); printf "
