@@ -8,6 +8,7 @@ benchmarks and the tests of the command line start it whole.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import runpy
@@ -79,6 +80,8 @@ def _serve(line: socket) -> None:
     for folder in ("deploys", "connectors"):
         for path in sorted((ROOT / folder).glob("[!_]*.py")):
             import_module(f"{folder}.{path.stem}")
+    # pyinfra looks at its stack for each operation; the first look finds the files of all modules.
+    inspect.stack()
     while True:
         asked, fds, *_ = recv_fds(line, _MOST, 3)
         if not asked:

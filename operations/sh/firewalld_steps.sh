@@ -48,16 +48,16 @@ save_rules() {
 # chains of Docker's whole, its rules in other chains at their head again, in their order.
 lost_rules() {
     awk '
-        # Engines since 28 keep ports that are published on loopback, and containers, from others in the table raw.
-        function loopback() { return table == "*raw" && $0 ~ /-d (127\.0\.0\.1\/32|::1\/128) ! -i lo .*--dport [0-9]+ .*-j DROP$/ }
         /^\*/ { table = $0; next }
         FILENAME == ARGV[1] { have[table, $0] = 1; next }
         /^-A / {
+            # Engines since 28 keep ports that are published on loopback, and containers, from others in the table raw.
+            loopback = table == "*raw" && $0 ~ /-d (127\.0\.0\.1\/32|::1\/128) ! -i lo .*--dport [0-9]+ .*-j DROP$/
             if ($2 ~ /^DOCKER/) {
                 rules[table, $2] = rules[table, $2] $0 "\n"
                 if (!((table, $0) in have)) lost[table, $2] = 1
                 if (!((table, $2) in seen)) { seen[table, $2] = 1; chains[table] = chains[table] " " $2 }
-            } else if ($2 ~ /^(PRE|POST)ROUTING$|^(IN|OUT)PUT$|^FORWARD$/ && ($0 ~ /DOCKER|docker0|br-[0-9a-f]/ || loopback()) && !((table, $0) in have)) {
+            } else if ($2 ~ /^(PRE|POST)ROUTING$|^(IN|OUT)PUT$|^FORWARD$/ && ($0 ~ /DOCKER|docker0|br-[0-9a-f]/ || loopback) && !((table, $0) in have)) {
                 tables[table] = 1
                 line = $0; sub(/^-A [^ ]+/, "-I " $2 " 1", line); heads[table] = line "\n" heads[table]
             }
