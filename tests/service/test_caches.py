@@ -179,6 +179,8 @@ def test_one_in_use_is_refused_by_name(host: Host) -> None:
         root(host, "systemctl stop holder")
 
 
+# make test kills the sweep's runs instead.
+@pytest.mark.long
 @pytest.mark.parametrize(("after", "at"), [(None, 1), ("16M", 1), ("16M", 2)])
 def test_killed_and_repeated_it_ends_the_same(host: Host, after: str | None, at: int) -> None:
     if not host.name.startswith("el9"):

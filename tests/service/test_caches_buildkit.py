@@ -12,7 +12,7 @@ from lab.hosts import Host
 from tests.runner import converge, root
 
 # Docker 20.10 and 28.5.
-pytestmark = pytest.mark.alike("el9")
+pytestmark = pytest.mark.alike("el7", "el9")
 
 SERVICE = "elforge-buildkit.service"
 LIMITS = {"caches_buildkit": {"max_age": "14d", "max_size": "1M"}, "caches_schedule": "03:30"}
