@@ -80,7 +80,7 @@ def test_declared_again_and_taken_back(host):
 
 
 def test_the_other_kinds_there_and_back(host):
-    root(host, "ip link add lab9 type dummy")
+    root(host, "ip link add lab9 type veth peer name lab8")
     before, state = tree(host, "/etc", "/var/lib/elforge"), root(host, STATE)
     converge(host.name, deploy=DEPLOY, data=OTHER_KINDS)
     said = root(host, "firewall-cmd --get-default-zone; firewall-cmd --get-zone-of-interface=lab9")
