@@ -26,8 +26,8 @@ test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep,
 	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES)
 
 accept: $(VENV)/done system
-	$(BIN)/python -m lab reset el7 el8 el9
-	$(BIN)/python -m tools.real inventory.py
+	@set -o pipefail; { $(BIN)/python -m lab reset el7 el8 el9 && $(BIN)/python -m tools.real inventory.py; } 2>&1 \
+		| tee $@.log | sed -u 's/^/$@: /'
 
 $(filter test-%,$(SUITES)) test-vm: test-%: $(VENV)/done system
 	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pytest -v -p no:cacheprovider $(CAPTURE) $(SELECT) tests/$* 2>&1 \

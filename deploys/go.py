@@ -44,7 +44,8 @@ LIMITS: dict[int, list[Limit]] = {
         Limit(
             "gcc",
             "5",
-            "it builds Go itself, but no C that wants <stdatomic.h> and no C++14: see go_collection",
+            "it builds Go itself, but no C that wants <stdatomic.h> and no C++14: "
+            "go_collection has a newer one for toolchains that are built, goenv_cc names one for all",
         ),
         Limit(
             "glibc",

@@ -27,11 +27,16 @@ _CALLS = {
 
 # Zones that hold an interface or a source: what only the daemon has of them, a reload drops.
 _ACTIVE = 'grep -oE \'"[^"]+" [0-9]+ "(interfaces|sources)"\' | sed \'s,"\\([^"]*\\).*,zones/\\1,\''
-# Sets $manager to ``zone:`` and the zone of the connection that NetworkManager has on $device.
+# Not every firewalld calls it active.
+_DEFAULT = '$(echo "$default" | sed -n \'s,^s "\\([^"]*\\)"$,zones/\\1,p\')'
+# Sets $manager to ``zone:`` and the zone of the connection that NetworkManager has on $device. It shows what
+# others have made, too (a VPN, a bridge of containers), which firewalld leaves alone (fw_nm.py,
+# nm_get_interfaces).
 _MANAGER = (
     'if test -n "$device" && systemctl -q is-active NetworkManager; then '
-    "connection=$(nmcli -g UUID,DEVICE connection show --active 2>/dev/null | "
-    r'sed -n "s/:$device\$//p" | head -n 1)'
+    "case $(nmcli -g GENERAL.STATE device show $device 2>/dev/null) in ''|*externally*) connection=;; "
+    "*) connection=$(nmcli -g UUID,TYPE,DEVICE connection show --active 2>/dev/null | "
+    r'sed -n "/:vpn:/d;s/:[^:]*:$device\$//p" | head -n 1);; esac'
     '; test -z "$connection" || manager=zone:$(nmcli -g connection.zone connection show uuid "$connection" '
     "2>/dev/null); fi"
 )
@@ -61,12 +66,13 @@ class Firewalld(FactBase[Firewall]):
             f'; echo open $(grep -l "port=[\\"\']$port[\\"\']" {LIB}/services/*.xml 2>/dev/null | '
             "sed 's,.*/,,;s/[.]xml$//')"
             "; else echo open; fi"
-            f"; if systemctl -q is-active firewalld; then echo default $({_CALL} getDefaultZone 2>&1)"
+            f"; if systemctl -q is-active firewalld; then default=$({_CALL} getDefaultZone 2>&1)"
+            '; echo default "$default"'
             f'; test -z "$device" || zone=$({_CALL}.zone getZoneOfInterface s $device 2>&1)'
             f"; active=$({_CALL}.zone getActiveZones 2>/dev/null | {_ACTIVE})"
-            f'; seen=; for object in {names} $active; do case " $seen " in *" $object "*) continue;; esac'
-            '; seen="$seen $object"; name=${object#*/}; case ${object%/*} in '
-            f"{calls} esac"
+            f"; seen=; for object in {names} $active {_DEFAULT}; do "
+            'case " $seen " in *" $object "*) continue;; esac; seen="$seen $object"'
+            f"; name=${{object#*/}}; case ${{object%/*}} in {calls} esac"
             '; said=; for call; do said=$(sh -c "$call" call "$name" 2>&1) && break; done'
             '; echo "loaded $object $said"; done; fi'
             f"; {waits('firewalld')}"

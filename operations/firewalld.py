@@ -323,9 +323,16 @@ def _besides(found: Firewall, before: Mapping[str, Document], verb: str, names: 
     elif verb == "stop" and _unit(found)[1] == "active":
         yield "firewalld stops: whatever listens is open from then on"
     elif verb == "reload":
-        others = sorted(found.loaded.keys() - {*names, *DOCKERS})
-        for line in drift(found, before, found.default_zone, others):
-            yield f"the reload drops what only the daemon has: {line}"
+        others = before.keys() & {name for name, each in found.loaded.items() if each} - {*names, *DOCKERS}
+        now = {name: _unbound(found.loaded[name]) for name in others}
+        for line in changes(now, {name: _unbound(before[name]) for name in others}):
+            yield f"{line}, since the daemon is to have what the files say"
+
+
+def _unbound(document: Document | None) -> Document:
+    """Return a document without its interfaces, which others move about."""
+    found = document or Document("")
+    return replace(found, items=tuple(each for each in found.items if not each.startswith("<interface ")))
 
 
 def _guarded(found: Firewall, verb: str) -> bool:

@@ -34,8 +34,11 @@ def lockout(
         zone = documents.get(f"zones/{name}")
         if zone is None:
             return f"zone {name} would not be there"
-        if why := look.verdict(zone) or look.mutes(zone):
+        if why := look.verdict(zone):
             return f"zone {name}, which it comes in by, {why}"
+    for name in look.heard(default_zone):
+        if look.mutes(documents.get(f"zones/{name}", Document("zone"))):
+            return f"zone {name} would drop IPv6's neighbour discovery (protocols = ['ipv6-icmp'] lets it in)"
     return ""
 
 
@@ -107,22 +110,29 @@ class _Look:
         named = f" (service {', '.join(sorted(self.services))})" if self.services else ""
         return f"would not let port {port}{named} in"
 
-    def mutes(self, zone: Document) -> str:
+    def heard(self, default: str) -> list[str]:
         """
-        Return why a zone leaves the host unreachable although it lets the session in, or ``""``.
+        Return the zones in which neighbours ask for the host: it is they who hand the peer's packets on.
 
-        Over IPv6 neighbours are found by ICMP; firewalld before 0.9 has no policy that always lets that in
+        Over IPv6 they do so by ICMP; firewalld before 0.9 has no policy that always lets that in
         (firewalld#594).
         """
         if self.peer.version == 4 or "policies/allow-host-ipv6" in self.documents:
-            return ""
+            return []
+        return list(dict.fromkeys([*self.zones(default), *self._by_interface(default)]))
+
+    def mutes(self, zone: Document) -> bool:
+        """Tell whether a zone drops neighbour discovery."""
         elements = _elements(zone)
-        shut = zone.attributes.get("target") in _SHUT or any(
-            e.tag == "icmp-block-inversion" for e in elements
+        blocks = [e for e in elements if e.tag == "icmp-block" and "neighbour-" in e.get("name", "")]
+        if any(e.tag == "icmp-block-inversion" for e in elements):
+            return not blocks
+        lets = any(
+            (e.tag == "protocol" and e.get("value") == "ipv6-icmp")
+            or any("neighbour-" in part.get("name", "") for part in e if part.tag == "icmp-type")
+            for e in elements
         )
-        if not shut or any("neighbour-" in each or "ipv6-icmp" in each for each in zone.items):
-            return ""
-        return "would drop IPv6's neighbour discovery (protocols = ['ipv6-icmp'] lets it in)"
+        return bool(blocks) or (zone.attributes.get("target") in _SHUT and not lets)
 
     def shuts(self, policy: Document, default: str) -> bool:
         """

@@ -18,8 +18,10 @@ from deploys.options import problems
 from deploys.release import RELEASES
 from facts.firewalld import Firewalld
 from facts.release import ElRelease
+from operations.firewalld import _besides
 from pure.docker_user import CHAIN, FAMILIES, program, rules
-from pure.firewall_state import RIVALS
+from pure.firewall_state import RIVALS, Firewall
+from pure.firewalld_config import Document, item
 from tests.answers import Answers
 from tests.answers import firewall as stock
 from tests.plan import Plan, plan, text
@@ -256,6 +258,78 @@ NAT = {
 """,
     "ip6tables": "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8083 -j DNAT --to-destination [fd00::2]:83\n",
 }
+
+
+# What a host with NetworkManager says: eth0 is its own, wg0 a connection that it shows of somebody else's.
+SAID = {
+    "systemctl": "exit 0",
+    "ip": 'echo "192.0.2.7 dev $DEVICE src 192.0.2.1"',
+    "nmcli": """case "$*" in
+"-g GENERAL.STATE device show eth0") echo "100 (connected)" ;;
+"-g GENERAL.STATE device show wg0") echo "100 (connected (externally))" ;;
+"-g UUID,TYPE,DEVICE connection show --active")
+    printf '%s\\n' u0:vpn:eth0 u1:802-3-ethernet:eth0 u2:wireguard:wg0 ;;
+"-g connection.zone connection show uuid u1") echo "$ZONE" ;;
+esac""",
+    "busctl": """case "$*" in
+*getDefaultZone) echo 's "public"' ;;
+*getZoneOfInterface*) echo 's "mgmt"' ;;
+*getActiveZones)
+    echo 'a{sa{sas}} 2 "mgmt" 1 "interfaces" 1 "eth0" "home" 2 "interfaces" 0 "sources" 1 "192.0.2.0/24"' ;;
+*) echo "$5 a{sv} 0" ;;
+esac""",
+}
+
+
+@pytest.mark.parametrize(
+    ("device", "zone", "session"),
+    [
+        ("eth0", "", 'session 192.0.2.7 22 eth0 zone: s "mgmt"'),
+        ("eth0", "work", 'session 192.0.2.7 22 eth0 zone:work s "mgmt"'),
+        ("wg0", "", 'session 192.0.2.7 22 wg0 - s "mgmt"'),
+    ],
+)
+def test_a_host_with_networkmanager_and_zones_in_use(
+    tmp_path: Path, device: str, zone: str, session: str
+) -> None:
+    for name, said in SAID.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 22",
+        "DEVICE": device,
+        "ZONE": zone,
+    }
+    command = Firewalld().command(objects=["zones/home"])
+    done = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("session")] == [session]
+    loaded = [line.split()[1] for line in lines if line.startswith("loaded")]
+    assert loaded == ["zones/home", "zones/mgmt", "zones/public"]
+
+
+def test_what_a_change_does_beside_what_is_declared_is_told() -> None:
+    eth1, port, http = (
+        item("interface", name="eth1"),
+        item("port", port="9", protocol="tcp"),
+        item("service", name="http"),
+    )
+    loaded = {
+        "zones/internal": Document("zone", items=(eth1, port)),
+        "zones/docker": Document("zone", items=(port,)),
+        "zones/public": Document("zone", items=(port,)),
+        "zones/gone": None,
+    }
+    found = Firewall("1.3", {"firewalld.service": "loaded active enabled"}, None, None, loaded=loaded)
+    before = {name: Document("zone", items=(http,)) for name in loaded}
+    assert [line.partition(", since")[0] for line in _besides(found, before, "reload", ["zones/public"])] == [
+        f"zones/internal: - {port}",
+        f"zones/internal: + {http}",
+    ]
+    assert "is closed" in "".join(_besides(found, before, "start", []))
+    assert "is open" in "".join(_besides(found, before, "stop", []))
+    assert list(_besides(found, before, "offline", [])) == []
 
 
 def test_a_swarms_ports_and_those_of_ipv6_alone_are_seen(tmp_path: Path) -> None:

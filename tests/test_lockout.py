@@ -194,6 +194,12 @@ def test_before_its_policy_came_a_zone_that_drops_icmp_cuts_ipv6_off():
         assert verdict(zones_public=each) == ""
     told = zone(SSH, item("protocol", value="ipv6-icmp"), target="DROP")
     assert verdict(session, zones_public=told) == verdict(session, zones_public=zone(SSH)) == ""
+    blocked = item("icmp-block", name="neighbour-solicitation")
+    assert "neighbour discovery" in verdict(session, zones_public=zone(SSH, blocked))
+    assert verdict(session, zones_public=zone(SSH, blocked, item("icmp-block-inversion"))) == ""
+    home = zone(SSH, item("source", address="2001:db8::/32"))
+    assert "zone public would drop" in verdict(session, zones_home=home, zones_public=drop)
+    assert verdict(session, zones_home=home, zones_public=zone()) == ""
 
 
 def test_another_port_is_not_ssh():

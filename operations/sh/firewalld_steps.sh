@@ -52,7 +52,7 @@ lost_rules() {
         FILENAME == ARGV[1] { have[table, $0] = 1; next }
         /^-A / {
             # Engines since 28 keep ports that are published on loopback, and containers, from others in the table raw.
-            loopback = table == "*raw" && $0 ~ /-d (127\.0\.0\.1\/32|::1\/128) ! -i lo .*--dport [0-9]+ .*-j DROP$/
+            loopback = table == "*raw" && $0 ~ /-d 127\.[0-9.]+\/32 ! -i lo .*--dport [0-9]+ .*-j DROP$/
             if ($2 ~ /^DOCKER/) {
                 rules[table, $2] = rules[table, $2] $0 "\n"
                 if (!((table, $0) in have)) lost[table, $2] = 1
