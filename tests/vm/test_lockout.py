@@ -12,7 +12,6 @@ from tests.lockout import WAYS
 from tests.vm.permissive import permissive
 
 NAME = "vm9-lockout"
-SAMPLE = "the default zone"
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +19,7 @@ def host() -> Iterator[Host]:
     yield from permissive(NAME)
 
 
-@pytest.mark.parametrize(
-    "what", [pytest.param(way, marks=pytest.mark.sample) if way == SAMPLE else way for way in WAYS]
-)
+@pytest.mark.parametrize("what", WAYS)
 def test_h40_a_host_that_is_locked_out_comes_back_by_itself(host, what):
     lockout.is_refused(host, what)
     lockout.comes_back(host, what, confirm=30)
