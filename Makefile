@@ -21,7 +21,7 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 	$(BIN)/python -m lab up
 	$(BIN)/python -m tools.demo
 
-test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in test-*.log
+test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in *.log
 	$(MAKE) --no-print-directory --jobs=2 check lab
 	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES)
 
