@@ -30,7 +30,7 @@ EPEL_FINGERPRINT = {
     8: "94E279EB8D8F25B21810ADF121EA45AB2F86D6A1",
     9: "FF8AD1344597106ECE813B918A3872BF3228467C",
 }
-# What yum itself shows for the key of centos-release-scl-rh; the same as distribution-gpg-keys', 2026-11.
+# As yum shows it when it imports the key of centos-release-scl-rh; read in two public repositories, 2026-11.
 SCL_FINGERPRINT = "C4DBD535B1FBBA14F8BA64A84EB84E71F2EE9D55"
 _FINGERPRINT = StringConstraints(pattern=r"^([0-9A-F]{40})?$")
 
@@ -133,7 +133,7 @@ def base(options: BaseOptions, release: Release, machine: Machine) -> None:
 
 
 def _epel(options: BaseOptions, release: Release, machine: Machine) -> None:
-    _more(
+    _repository(
         "EPEL",
         title="Extra Packages for Enterprise Linux",
         repo="elforge-epel",
@@ -149,7 +149,7 @@ def _scl(options: BaseOptions, release: Release, machine: Machine) -> None:
     stock = SCL[release.major]
     if stock is None:
         refuse(f"base_scl: EL{release.major} has no software collections; its own packages are new enough")
-    _more(
+    _repository(
         "the software collections",
         title="CentOS Software Collections",
         repo="elforge-scl",
@@ -160,7 +160,7 @@ def _scl(options: BaseOptions, release: Release, machine: Machine) -> None:
     )
 
 
-def _more(
+def _repository(
     what: str, *, title: str, repo: str, baseurl: list[str], key: str, key_url: str, fingerprint: str
 ) -> None:
     path = f"/etc/pki/rpm-gpg/{key}"
