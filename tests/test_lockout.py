@@ -177,9 +177,7 @@ def test_where_networkmanager_puts_an_interface_later_counts_too(managed, decidi
     session = Session("192.0.2.7", 22, "eth0", "mgmt", managed)
     for shut in ("mgmt", "public", "work"):
         zones = {
-            f"zones_{name}": zone(
-                *[SSH] * (name != shut), *[item("interface", name="eth0")] * (name == "mgmt")
-            )
+            f"zones_{name}": zone(*[SSH] * (name != shut), *[ETH0] * (name == "mgmt"))
             for name in ("mgmt", "public", "work")
         }
         assert (f"zone {shut}" in verdict(session, **zones)) == (shut in deciding), shut

@@ -81,17 +81,17 @@ def recorded(name: str, planned: list[Scenario], log: Path) -> list[Recorded]:
     return found
 
 
-def sweep(name: str, known: list[Recorded], chains: list[Chain]) -> list[Outcome]:
+def sweep(name: str, known: list[Recorded], taken: list[Chain]) -> list[Outcome]:
     """Crash a host at these points of its scenarios; one that a run came past is tried by itself."""
     host = Host(name)
     of = {each.scenario.name: each for each in known}
     outcomes: list[Outcome] = []
-    waiting = [*chains]
+    waiting = [*taken]
     while waiting:
         chain = waiting.pop(0)
-        recorded = of[chain[0].scenario]
-        host.restore(recorded.scenario.start)
-        died, wrong = crash(host, recorded, chain)
+        undisturbed = of[chain[0].scenario]
+        host.restore(undisturbed.scenario.start)
+        died, wrong = crash(host, undisturbed, chain)
         done = max(died, 1)
         outcomes += [Outcome(point, wrong) for point in chain[:done]]
         if rest := chain[done:]:
