@@ -147,6 +147,7 @@ def mount_overlay(root: Path, lowers: list[Path], upper: Path, work: Path) -> No
     for folder in (root, upper, work):
         folder.mkdir(parents=True, exist_ok=True)
     lower = ":".join(str(path) for path in lowers)
-    # Without these two, an upper directory could not serve as a lower one later (snapshots, layers).
-    options = f"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=off,index=off"
+    # With an index, an upper directory could not serve as a lower one later (snapshots, layers). Without
+    # redirects, `mv` of a directory out of a lower one copies it: no rename(2), as on no host's file system.
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=on,index=off"
     run("mount", "-t", "overlay", "-o", options, "overlay", root)

@@ -36,6 +36,12 @@ def test_an_exception_is_told_with_where_it_was_raised(program):
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_what_was_to_be_done_at_the_end_is_done(program):
+    path = program("import atexit, sys\natexit.register(lambda: print('end'))\nsys.exit(3)\n")
+    done = forks.run([path], {}, 60)
+    assert (done.returncode, done.stdout) == (3, "end\n")
+
+
 def test_a_module(program):
     done = forks.run(["-m", "pyinfra", "--version"], {"PATH": "/usr/bin"}, 60)
     assert (done.returncode, done.stdout.startswith("pyinfra: v3.")) == (0, True)

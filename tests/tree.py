@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from lab.hosts import Host
@@ -27,6 +28,8 @@ RESTLESS = (
 
 
 BIG = 256 * 1024
+# What overlayfs writes on a renamed directory (redirect_dir in the kernel's filesystems/overlayfs.rst).
+_REDIRECT = "trusted.overlay.redirect"
 
 
 def tree(host: Host, *places: str) -> dict[str, str]:
@@ -81,10 +84,17 @@ def written(host: Host) -> dict[str, str]:
         # Python's own cache is nobody's change.
         folders[:] = [n for n in folders if f"{path}/{n}" not in RESTLESS and n != "__pycache__"]
         for name in [*folders, *files]:
-            state = entry(f"{folder}/{name}")
+            state = _renamed(f"{folder}/{name}") or entry(f"{folder}/{name}")
             if state != _first(below, f"{path}/{name}"):
                 found[f"{path}/{name}"] = state
     return found
+
+
+def _renamed(path: str) -> str:
+    """Return where a directory's content lies in the layers below, for one that was renamed."""
+    with suppress(OSError):
+        return f"renamed from {os.fsdecode(os.getxattr(path, _REDIRECT, follow_symlinks=False))}"
+    return ""
 
 
 def _first(layers: list[str], path: str) -> str | None:

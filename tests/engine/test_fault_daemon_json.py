@@ -45,6 +45,7 @@ def test_h2_foreign_keys_are_merged_or_refused_by_name_or_replaced_on_demand(hos
     assert "10.99.0.1/24" in backups(host)
 
 
+@pytest.mark.alike("el7")
 @on("el7-e", "el9-e")
 def test_h3_a_key_that_is_a_flag_of_the_unit_too_is_refused_naming_the_dropin(host: Host) -> None:
     dropin = "/etc/systemd/system/docker.service.d/admin.conf"
