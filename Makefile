@@ -22,8 +22,9 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 	$(BIN)/python -m tools.demo
 
 test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in *.log
-	$(MAKE) --no-print-directory --jobs=2 check lab
-	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) $(SUITES)
+	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) check $(SUITES)
+
+$(SUITES): lab
 
 accept: $(VENV)/done system
 	@set -o pipefail; { $(BIN)/python -m lab reset el7 el8 el9 && $(BIN)/python -m tools.real inventory.py; } 2>&1 \

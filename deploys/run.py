@@ -42,6 +42,8 @@ class Refused(PyinfraError):
 
 # deploy.py runs once per host, the data of all hosts is checked once per run.
 _checked: WeakKeyDictionary[State, list[str]] = WeakKeyDictionary()
+# The first name of each host of a run, by its instance.
+_names: WeakKeyDictionary[State, dict[str, str]] = WeakKeyDictionary()
 _SILENT = (
     "did not say what it is; does its login print something that is not UTF-8, or exit "
     "(see ~/.bashrc and /etc/profile.d)?"
@@ -139,6 +141,10 @@ def _machine() -> Machine:
     why = refusal(found) if found else _SILENT
     if why:
         raise Refused(f"{host.name} {why}; nothing was changed on any host")
+    name = _names.setdefault(host.state, {}).setdefault(found.instance or host.name, host.name)
+    if name != host.name:
+        # Of two plans for one host, each would be carried out on what the other had changed.
+        raise Refused(f"{host.name} is the host {name} by another name; nothing was changed on any host")
     return found
 
 

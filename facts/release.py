@@ -37,6 +37,7 @@ class Machine:
     root: str  # "" when commands can run as root without a question, else what sudo said
     readonly: tuple[str, ...]  # those of WRITTEN that cannot be written
     busy: str = ""  # the lock that another command of ours has held for 10 minutes
+    instance: str = ""  # two names with the same one are of one host
 
     @property
     def major(self) -> int:
@@ -63,6 +64,8 @@ class ElRelease(FactBase[Machine]):
             "; echo CGROUP=$(stat -fc %T /sys/fs/cgroup 2>/dev/null)"
             "; echo SYSTEMD=$(systemctl --version 2>/dev/null | head -n 1)"
             "; echo SHELL=$SHELL"
+            # Clones may share a machine-id, but no two boots one boot_id, no two containers one namespace.
+            "; echo INSTANCE=$(cat /proc/sys/kernel/random/boot_id; readlink /proc/self/ns/pid)"
             "; if test $(id -u) = 0; then sudo=; else sudo='sudo -n'; fi"
             "; echo ROOT=$($sudo true 2>&1 && echo ok)"
             # Each sudo takes 10 ms.
@@ -85,6 +88,7 @@ class ElRelease(FactBase[Machine]):
                 shell=fields["SHELL"],
                 root="" if root.endswith("ok") else root,
                 busy=fields.get("BUSY", ""),
+                instance=fields.get("INSTANCE", ""),
                 readonly=tuple(value for key, value in pairs if key == "READONLY"),
             )
         except (KeyError, ValueError) as error:

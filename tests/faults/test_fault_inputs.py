@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 
 from lab import mirror
 from lab.hosts import Host
+from lab.inventory import connection
 from tests.drill import converged, refused
 from tests.forks import ROOT
 from tests.runner import root
+from tests.tree import difference, tree
 
 # id: data, what the user has to read.
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -174,3 +177,17 @@ def test_i24_a_limit_of_which_half_is_mistyped_is_an_error(host: Host) -> None:
     assert code != 0
     assert "--limit el9-g: no such host or group" in said
     assert command("--dry", "--limit", "el9-*", "--limit", "docker_hosts")[0] == 0
+
+
+def test_i24_a_host_under_two_names_is_refused(host: Host, tmp_path: Path) -> None:
+    """Known by its boot and its namespace, not by its address: it may have several."""
+    entry = repr(connection(host.name))
+    inventory = tmp_path / "twice.py"
+    inventory.write_text(
+        f"twice = [{', '.join(entry.replace(host.name, name, 1) for name in ('one', 'two'))}]\n"
+    )
+    before = tree(host)
+    code, said = command("-y", inventory=str(inventory))
+    assert code == 1
+    assert re.search("(one is the host two|two is the host one) by another name; nothing was changed", said)
+    assert difference(before, tree(host)) == {}
