@@ -46,13 +46,15 @@ def run(words: Sequence[str], env: Mapping[str, str], seconds: float) -> subproc
     with _starting:
         server = _server()
     answers, answering = os.pipe()
-    with TemporaryFile("w+") as out, TemporaryFile("w+") as err, open(answers) as said:
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err, open(answers, "rb", buffering=0) as said:
         asked = json.dumps({"words": [*words], "env": {**env}})
         send_fds(server, [asked.encode()], [out.fileno(), err.fileno(), answering])
         os.close(answering)
+        # Unbuffered: select does not see what a buffer holds, both lines of a program that has ended already.
         pid = int(said.readline())
         if not select([said], [], [], seconds)[0]:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(words, seconds)
         code = int(said.readline())
         for file in (out, err):
