@@ -126,7 +126,7 @@ class DockerOptions(DaemonOptions, Options):
         False, description="with docker_daemon_merge = False: drop such keys instead of refusing"
     )
     allow_restart: bool = Field(
-        False, description="restart the engine although running containers would stop"
+        False, description="restart the engine, or make room for it, although running containers would stop"
     )
 
     def contradictions(self) -> Iterator[str]:
@@ -162,6 +162,7 @@ def _install(options: DockerOptions, wanted: Wanted, release: Release, distribut
         names=CONFLICTS[release.major],
         manager=release.manager,
         remove=options.conflicts == "remove",
+        stop=options.allow_restart,
     )
     root = f"{options.repo_url.rstrip('/')}/{distribution}"
     rpm.key(name="Trust Docker's key", url=f"{root}/gpg", fingerprint=options.fingerprint, path=KEY)

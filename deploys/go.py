@@ -9,7 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.go_releases import ARCH, KINDS, SOURCE, Files, bootstrap, line, locked, minimum, unsafe
+from deploys.go_releases import (
+    ARCH,
+    KINDS,
+    SOURCE,
+    Files,
+    bootstrap,
+    line,
+    locked,
+    minimum,
+    reads_policy,
+    unsafe,
+)
 from deploys.goenv import GO_ENV
 from deploys.options import Fleet, Options
 from deploys.release import Release
@@ -230,6 +241,8 @@ class GoOptions(Options):
             return
         if (why := unsafe(version)) and version not in self.unsafe:
             yield f'go_versions: {why}; go_unsafe = {{"{version}": "REASON"}} installs it all the same'
+        if not reads_policy(version):
+            yield f"go_versions: {version} is too old to read go.env, so no policy (goenv_...) would reach it"
         if self.method == "source":
             try:
                 bootstrap(version, self.files(), self.bootstrap)

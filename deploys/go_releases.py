@@ -35,6 +35,9 @@ BOOTSTRAP = {
 # (go.dev/doc/godebug, "Go 1.25").
 COUNTS_CPUS, COUNT_CPUS = "1.25", "containermaxprocs=1,updatemaxprocs=1"
 
+# The first Go that reads a go.env, by which a policy reaches all users of a host (go.dev/doc/go1.21).
+READS_POLICY = "1.21"
+
 Files = Mapping[str, Mapping[str, Artifact]]  # by version and kind
 
 
@@ -76,6 +79,11 @@ def unsafe(version: str) -> str:
 def counts_cpus(version: str) -> bool:
     """Return whether what a release builds heeds the CPU limit of its control group by itself."""
     return order(version) >= order(COUNTS_CPUS)
+
+
+def reads_policy(version: str) -> bool:
+    """Return whether a release reads the settings of the goenv deploy: ``False`` for ``"1.20.14"``."""
+    return order(version)[:2] >= order(READS_POLICY)[:2]
 
 
 def line(version: str) -> str:

@@ -9,6 +9,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -114,7 +115,7 @@ def problems(
         lines += _mistakes(model, data, reserved, known)
     for key in data:
         if key not in reserved and not key.startswith(("_", *prefixes)):
-            lines += [f"{key}: unknown option; did you mean {near}?" for near in _near(key, known, SLIP)]
+            lines += [f"{key}: unknown option; did you mean {near}?" for near in _slipped(key, known)]
     return [f"{host}: {line}" for line in dict.fromkeys(map(_masked, lines))]
 
 
@@ -184,6 +185,27 @@ def _masked(line: str) -> str:
 
 def _near(name: str, known: list[str], ratio: float) -> list[str]:
     return difflib.get_close_matches(name, known, n=1, cutoff=ratio)
+
+
+def _slipped(name: str, known: list[str]) -> list[str]:
+    """Return the option that a name with another beginning was meant to be; most are the user's own."""
+    head, _, rest = name.partition("_")
+    alike = [
+        each for each in known if each.endswith(f"_{rest}") and _one_edit(head, each.removesuffix(f"_{rest}"))
+    ]
+    return alike or _near(name, known, SLIP)
+
+
+def _one_edit(one: str, other: str) -> bool:
+    """Tell whether a character was added, left out or mistaken for another."""
+    start = _alike(one, other)
+    end = _alike(one[start:][::-1], other[start:][::-1])
+    return start + end >= max(len(one), len(other)) - 1
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters are the same from the beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _control_characters(value: object) -> Iterator[str]:

@@ -23,7 +23,7 @@ from pyinfra.context import ctx_state
 
 from deploys.options import Fleet, Options, problems
 from deploys.release import RELEASES, refusal
-from facts.release import ElRelease, Machine
+from facts.release import ElRelease, Instance, Machine
 
 ALL = "all"
 
@@ -141,11 +141,18 @@ def _machine() -> Machine:
     why = refusal(found) if found else _SILENT
     if why:
         raise Refused(f"{host.name} {why}; nothing was changed on any host")
-    name = _names.setdefault(host.state, {}).setdefault(found.instance or host.name, host.name)
-    if name != host.name:
-        # Of two plans for one host, each would be carried out on what the other had changed.
+    if name := _another_name():
         raise Refused(f"{host.name} is the host {name} by another name; nothing was changed on any host")
     return found
+
+
+def _another_name() -> str:
+    """Return another name of the current host: of two plans, each would find what the other had changed."""
+    if len(list(host.state.inventory.get_active_hosts())) < 2:
+        return ""
+    instance = host.get_fact(Instance, _sudo=False) or host.name
+    first = _names.setdefault(host.state, {}).setdefault(instance, host.name)
+    return first if first != host.name else ""
 
 
 def _all_mistakes(state: State, steps: tuple[Step, ...]) -> list[str]:

@@ -174,6 +174,8 @@ class App(BaseModel):
             yield "instances", f"there are none that {INSTANCE} could stand for"
         if any(INSTANCE in value for value in self.environment.values()):
             yield "environment", f"is the same for all instances: {INSTANCE} goes into arguments"
+        if len(self.instances) > 1 and self.probe and INSTANCE not in self.probe:
+            yield "probe", f"one instance would answer for the others: {INSTANCE} in it is the instance"
         for instance in self.instances if self.probe else []:
             try:
                 _probe((self.probe or "").replace(INSTANCE, instance))

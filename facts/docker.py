@@ -58,6 +58,22 @@ class DockerHost(FactBase[DockerState]):
             raise FactProcessError(f"cannot read the state of Docker: {error} in {lines!r}") from error
 
 
+class Containers(FactBase[int]):
+    """
+    Return how many containers run, or pods of them, whosever they are: Docker's, podman's, old Dockers'.
+
+    Each has a process that looks after it: conmon, or a shim of containerd's.
+    """
+
+    def command(self) -> str:
+        shims = "^[A-Za-z0-9/._-]*(conmon|containerd-shim)"
+        return framed(f"grep -lasE '{shims}' /proc/[0-9]*/cmdline | wc -l", dear=True)
+
+    def process(self, output: list[str]) -> int:
+        (count,) = unframed(output)
+        return int(count)
+
+
 # A destination that is a network; not default, unreachable and the like, nor link-local and multicast ones.
 _NETWORK = re.compile(r"(?!fe80:|ff00:)[0-9a-f]*[.:].*")
 

@@ -37,7 +37,6 @@ class Machine:
     root: str  # "" when commands can run as root without a question, else what sudo said
     readonly: tuple[str, ...]  # those of WRITTEN that cannot be written
     busy: str = ""  # the lock that another command of ours has held for 10 minutes
-    instance: str = ""  # two names with the same one are of one host
 
     @property
     def major(self) -> int:
@@ -64,8 +63,6 @@ class ElRelease(FactBase[Machine]):
             "; echo CGROUP=$(stat -fc %T /sys/fs/cgroup 2>/dev/null)"
             "; echo SYSTEMD=$(systemctl --version 2>/dev/null | head -n 1)"
             "; echo SHELL=$SHELL"
-            # Clones may share a machine-id, but no two boots one boot_id, no two containers one namespace.
-            "; echo INSTANCE=$(cat /proc/sys/kernel/random/boot_id; readlink /proc/self/ns/pid)"
             "; if test $(id -u) = 0; then sudo=; else sudo='sudo -n'; fi"
             "; echo ROOT=$($sudo true 2>&1 && echo ok)"
             # Each sudo takes 10 ms.
@@ -88,8 +85,23 @@ class ElRelease(FactBase[Machine]):
                 shell=fields["SHELL"],
                 root="" if root.endswith("ok") else root,
                 busy=fields.get("BUSY", ""),
-                instance=fields.get("INSTANCE", ""),
                 readonly=tuple(value for key, value in pairs if key == "READONLY"),
             )
         except (KeyError, ValueError) as error:
             raise FactProcessError(f"cannot tell what this host is: {error!r} in {output!r}") from error
+
+
+class Instance(FactBase[str]):
+    """
+    Return what no two running hosts have alike, or ``""`` where that cannot be read.
+
+    Clones share a machine-id; containers share a boot_id (random(4)) and no process namespace
+    (pid_namespaces(7)). ElRelease, by whose answer hosts know their kin, cannot say it (docs/connector.md).
+    """
+
+    def command(self) -> str:
+        return framed("cat /proc/sys/kernel/random/boot_id && readlink /proc/self/ns/pid")
+
+    def process(self, output: list[str]) -> str:
+        lines = unframed(output)
+        return " ".join(lines) if len(lines) == 2 else ""

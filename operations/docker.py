@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pyinfra import host
 
-from facts.docker import MANAGED_JSON, DockerHost
+from facts.docker import MANAGED_JSON, Containers, DockerHost
 from facts.files import Contents, Entries
 from facts.rpm import Rpms
 from facts.unit import Loaded, UnitState
@@ -34,7 +34,7 @@ _VALIDATE = (
 
 
 @operation
-def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Commands:
+def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool, stop: bool) -> Commands:
     """
     Remove the packages that Docker cannot live beside, or refuse and say what is at stake.
 
@@ -43,12 +43,15 @@ def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Comman
     + names: of the packages
     + manager: the release's package manager
     + remove: False refuses when one of them is installed
+    + stop: remove them although containers run, which would stop
 
     **Example:**
 
     .. code:: python
 
-        docker.conflicts(name="Make room", names=["podman-docker", "runc"], manager="dnf", remove=False)
+        docker.conflicts(
+            name="Make room", names=["podman-docker", "runc"], manager="dnf", remove=True, stop=False
+        )
     """
     found = host.get_fact(Rpms, queries=names)
     if found is None:
@@ -56,6 +59,15 @@ def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Comman
     installed = sorted({package.name for package in found.installed})
     if not installed:
         host.noop(f"none of {', '.join(names)} is installed")
+        return
+    running = host.get_fact(Containers)
+    if running is None:
+        unreadable("the number of running containers")
+    if remove and running and not stop:
+        refuse(
+            f"{', '.join(installed)}: {running} running containers would stop when these packages go; "
+            "stop them, or set docker_allow_restart = True"
+        )
     elif remove:
         yield from rpm.removable._inner(names=installed)
         yield from rpm.packages._inner(specs=installed, manager=manager, present=False)
@@ -64,8 +76,9 @@ def conflicts(names: list[str], *, manager: rpm.Manager, remove: bool) -> Comman
             host.get_fact(DockerHost, data_root=DATA_ROOT) or unreadable("the state of Docker")
         ).storages
         data = f"; what they keep in {', '.join(places)} would stay, unused" if places else ""
+        ends = f"; {running} running containers would stop" if running else ""
         refuse(
-            f"{', '.join(installed)}: installed, and cannot live beside Docker CE{data}; "
+            f"{', '.join(installed)}: installed, and cannot live beside Docker CE{ends}{data}; "
             "docker_conflicts = 'remove' lets elforge remove them"
         )
 

@@ -1,4 +1,4 @@
-"""Runs in a fork end as they would in a process that was started for them."""
+"""Runs in a fork end as they would in a process that was started for them, but for threads that are left."""
 
 from __future__ import annotations
 

@@ -62,6 +62,10 @@ def test_i10_a_digest_is_64_lower_case_hexadecimal_digits(digest):
 
 
 ONE = [
+    (
+        {"go_versions": ["1.20.14"], "go_unsafe": {"1.20.14": "a test"}},
+        "go_versions: 1.20.14 is too old to read go.env, so no policy (goenv_...) would reach it",
+    ),
     ({"go_version": ["1.27.0"]}, "go_version: unknown option; did you mean go_versions?"),
     ({"go_versions": "1.27.0"}, "go_versions: Input should be a valid list (got '1.27.0')"),
     ({"go_versions": []}, "go_versions: name at least one release, such as 1.27.0"),

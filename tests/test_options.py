@@ -26,6 +26,7 @@ CASES = [
     ("I1", "docker_bogus_setting_of_mine", 1, "unknown option"),
     ("I1", "dokcer_users", ["ada"], "unknown option; did you mean docker_users?"),
     ("I1", "bse_packages", ["git"], "unknown option; did you mean base_packages?"),
+    ("I1", "bade_epel", True, "unknown option; did you mean base_epel?"),
     ("I2", "docker_debug", "true", f"{BOOL} (got 'true')"),
     ("I2", "docker_lock", 1, f"{BOOL} (got 1)"),
     ("I2", "docker_lock", None, f"{BOOL} (got None)"),

@@ -57,6 +57,10 @@ def test_what_is_right(app):
         ({**GIT, "open": True}, "open: there are no ports to open"),
         ({**GIT, "selinux_type": "http_port_t"}, "selinux_type: there are no ports that it is for"),
         ({**GIT, "arguments": ["{instance}"]}, "instances: there are none that {instance} could stand for"),
+        (
+            {**GIT, "instances": ["1", "2"], "probe": "tcp://h:80"},
+            "probe: one instance would answer for the others: {instance} in it is the instance",
+        ),
         ({**GIT, "instances": ["1"], "listen": ["80"]}, "listen: one socket cannot serve several instances"),
         (
             {**GIT, "instances": ["1"], "environment": {"A": "{instance}"}},

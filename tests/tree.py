@@ -84,7 +84,7 @@ def written(host: Host) -> dict[str, str]:
         # Python's own cache is nobody's change.
         folders[:] = [n for n in folders if f"{path}/{n}" not in RESTLESS and n != "__pycache__"]
         for name in [*folders, *files]:
-            state = _renamed(f"{folder}/{name}") or entry(f"{folder}/{name}")
+            state = entry(f"{folder}/{name}") + _renamed(f"{folder}/{name}")
             if state != _first(below, f"{path}/{name}"):
                 found[f"{path}/{name}"] = state
     return found
@@ -93,7 +93,7 @@ def written(host: Host) -> dict[str, str]:
 def _renamed(path: str) -> str:
     """Return where a directory's content lies in the layers below, for one that was renamed."""
     with suppress(OSError):
-        return f"renamed from {os.fsdecode(os.getxattr(path, _REDIRECT, follow_symlinks=False))}"
+        return f" renamed from {os.fsdecode(os.getxattr(path, _REDIRECT, follow_symlinks=False))}"
     return ""
 
 

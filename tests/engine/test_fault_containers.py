@@ -40,7 +40,15 @@ def running(host: Host) -> str:
 def test_h29_podman_is_refused_with_what_would_go_and_removed_on_demand(host: Host) -> None:
     install(host, "podman", "buildah", "podman-docker")
     root(host, f"mkdir -p {PODMAN}/overlay; echo kept > {PODMAN}/overlay/layer")
-    refused(host, "buildah, podman, podman-docker, runc", PODMAN, "docker_conflicts = 'remove'")
+    # The lab's podman runs nothing; what looks after a container is known by its name.
+    root(
+        host,
+        "cp /usr/bin/sleep /root/conmon; (/root/conmon 1000 >/dev/null 2>&1 </dev/null & echo $! >/root/pid)",
+    )
+    stop = "1 running containers would stop"
+    refused(host, "buildah, podman, podman-docker, runc", stop, PODMAN, "docker_conflicts = 'remove'")
+    refused(host, stop, "docker_allow_restart = True", data=REMOVE)
+    root(host, "kill $(cat /root/pid)")
     converged(host, data=REMOVE)
     assert root(host, f"cat {PODMAN}/overlay/layer") == "kept"
     assert "not installed" in root(host, "rpm -q podman || true")

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 import lab.hosts
+from lab.hosts import Host
 from tests.runner import apply, converge, pyinfra, root
 
 pytestmark = pytest.mark.alike("el7")
 
 DEPLOY = "tests/golang/go_deploy.py"
 OLD, NEW = "1.26.6", "1.27.3"
+PREFIX = "/usr/local/go-toolchains"
 # A program that asks for C: there is no net or os/user in it that could do without.
 CGO = 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-42))) }\n'
 
@@ -25,19 +27,30 @@ def changes(name: str, **data: object) -> set[str]:
     return {operation.removeprefix("Go | ") for _, operation in run.changed}
 
 
+def starts_no_go(host: Host, versions: list[str]) -> None:
+    """See a second run get by where no program of a toolchain can be started."""
+    root(host, f"mount --bind {PREFIX} {PREFIX}; mount -o remount,bind,noexec {PREFIX}")
+    assert "ermission denied" in root(host, f"{PREFIX}/go{OLD}/bin/go version 2>&1 || true")
+    run = pyinfra(host.name, deploy=DEPLOY, data={"go_versions": versions})
+    assert (run.code, run.changed) == (0, set()), run.output
+    root(host, f"umount {PREFIX}")
+
+
 @pytest.mark.parametrize("name", ["el7-go", "el9-go"])
 def test_two_versions_side_by_side_and_all_of_it_removed(name):
     (host,) = lab.hosts.reset([name])
     before = root(host, "find /usr/local /usr/bin /etc/alternatives /etc/profile.d | sort")
     converge(name, deploy=DEPLOY, data={"go_versions": [NEW, OLD]})
     assert root(host, "go version") == f"go version go{NEW} linux/amd64"
-    said = root(host, f"/usr/local/go-toolchains/go{OLD}/bin/go version")
+    said = root(host, f"{PREFIX}/go{OLD}/bin/go version")
     assert said == f"go version go{OLD} linux/amd64"
+
+    starts_no_go(host, [NEW, OLD])
 
     assert changes(name, go_versions=[NEW, OLD], go_default=OLD) == {"Choose the default Go"}
     assert root(host, "go version") == f"go version go{OLD} linux/amd64"
     assert changes(name, go_versions=[OLD], go_prune=True) == {"Remove other toolchains"}
-    assert root(host, "ls /usr/local/go-toolchains") == f"go{OLD}"
+    assert root(host, f"ls {PREFIX}") == f"go{OLD}"
 
     removal = {"go_state": "absent"}
     converge(name, deploy=DEPLOY, data=removal)
@@ -56,11 +69,11 @@ def until(version: str, loop: subprocess.Popen[str]) -> Iterator[str]:
     raise AssertionError("the loop has ended")
 
 
-def test_h27_a_build_loop_sees_no_failure_while_the_default_changes():
+def test_h27_a_build_loop_sees_no_failure_while_a_version_comes_and_the_default_changes():
     name = "el8-goloop"
     (host,) = lab.hosts.reset([name])
     versions = {"go_versions": [NEW, OLD], "go_cgo": False}
-    converge(name, deploy=DEPLOY, data=versions)
+    converge(name, deploy=DEPLOY, data={**versions, "go_versions": [OLD]})
     loop = (
         "mkdir -p work && cd work && n=0; while ! test -e stop; do n=$((n + 1)); printf "
         "'package main\\nimport \"runtime\"\\nfunc main() { print(%s, runtime.Version()) }\\n' $n > x.go; "
@@ -68,7 +81,9 @@ def test_h27_a_build_loop_sees_no_failure_while_the_default_changes():
         "sleep 0.2; done"
     )
     with subprocess.Popen(host.ssh_command(loop), stdout=subprocess.PIPE, text=True) as running:
-        said = [*until(NEW, running)]
+        said = [*until(OLD, running)]
+        assert f"Get Go {NEW}" in changes(name, **versions)
+        said += until(NEW, running)
         for default in (OLD, NEW, OLD):
             assert changes(name, **versions, go_default=default) == {"Choose the default Go"}
             said += until(default, running)

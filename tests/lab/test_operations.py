@@ -67,6 +67,7 @@ def test_killed_while_our_locks_are_lifted_leaves_other_peoples_and_nothing_else
     assert host.ssh("ls", "-A", folder, user="root").stdout == names
 
 
+@pytest.mark.alike("el7", "el9")
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_failure_leaves_what_was_there(host, failure):
     _, _, before, shown = FAILURES[failure]
