@@ -87,10 +87,17 @@ def test_a_module_that_is_used_stays_and_an_old_one_goes_whole(host: Host) -> No
     assert root(host, f"stat -c %a {MODULES}/{GREET}@v1.1.0") == "555"
 
 
+# Each with a flag that has the module compiled anew, and nothing else.
 @pytest.mark.parametrize(
-    "line", ['rm -f "$1.ziphash"', 'mv -T "$directory"', 'sweep "$directory.tmp-elforge"', 'rm -rf "$1"']
+    ("line", "flag"),
+    [
+        ('rm -f "$1.ziphash"', "-B"),
+        ('mv -T "$directory"', "-N"),
+        ('sweep "$directory.tmp-elforge"', "-l"),
+        ('rm -rf "$1"', "-e"),
+    ],
 )
-def test_killed_before_any_step_go_finds_nothing_wrong(host: Host, line: str) -> None:
+def test_killed_before_any_step_go_finds_nothing_wrong(host: Host, line: str, flag: str) -> None:
     """The line of the program that is not reached takes the shell that runs it along."""
     program = root(host, "cat /usr/local/libexec/elforge/cache").splitlines()
     (at,) = [number for number, each in enumerate(program) if line in each]
@@ -101,7 +108,7 @@ def test_killed_before_any_step_go_finds_nothing_wrong(host: Host, line: str) ->
     root(host, f"find {MODULES} -exec touch -h -d '20 days ago' {{}} +")
     assert ci(host, f"sh killed go-modules {MODULES} 0 1209600 || echo died").endswith("died")
     assert "all modules verified" in ci(host, "cd m && go mod verify")
-    ci(host, "cd m && go build -a . && go mod verify")
+    ci(host, f"cd m && go build -gcflags={GREET}={flag} . && go mod verify")
     cut_back(host, "modules")
     assert root(host, f"find {MODULES} -name '*.tmp-elforge'") == ""
     assert "all modules verified" in ci(host, "cd m && go mod verify")

@@ -72,7 +72,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 def up(host: Host) -> Host:
     """The host with release 1.0, whatever the test before it has left."""
     root(host, "systemctl reset-failed 'app*' || true; rm -rf /run/elforge/probe")
-    done = run(host)
+    done = pyinfra(host.name, deploy=DEPLOY, data=app())
     assert done.code == 0, done.output
     return host
 
