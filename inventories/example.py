@@ -26,6 +26,8 @@ docker_hosts = (
         "base_repositories": "repair",  # stock files of EOL releases; your own mirrors are not touched
         "base_timezone": "UTC",
         "base_packages": ["git", "make"],
+        # "base_vault_urls": ["https://mirror.example.org/vault"],  # where EOL releases are looked for
+        # "base_epel": True,
         # --- journald: what logs may take, Docker's own among them
         "journald_storage": "persistent",
         "journald_max_use": "2G",
@@ -35,12 +37,26 @@ docker_hosts = (
         "kernel_profiles": ["containers", "ci"],
         # "kernel_sysctl": {"vm.max_map_count": 262144},
         "kernel_limits": [{"domain": "@docker", "item": "nofile", "value": 65536}],
+        # --- selinux: what the policy is to know besides (docs/selinux.md)
+        "selinux_ports": {"15601/tcp": "http_port_t"},
+        # "selinux_booleans": {"httpd_can_network_connect": True},
+        # "selinux_mode": "enforcing",
+        # --- firewall: zones, under a guard that undoes what locks you out (docs/firewall.md)
+        "firewall_zones": {"public": {"services": ["ssh"], "ports": ["8080/tcp"]}},
+        # "firewall_default_zone": "public",
+        # --- caches: directories that CI fills, cut back by a timer (docs/caches.md)
+        "caches_places": {"ci": {"path": "/srv/cache", "owner": "ops", "max_age": "14d", "max_size": "20G"}},
+        # "caches_buildkit": {"max_age": "14d"},
         # --- docker: the engine
         "docker_users": ["ops"],  # as good as root
         "docker_conflicts": "refuse",  # or "remove": podman, runc and old Docker packages in the way
         # "docker_repo_url": "https://mirror.example.org/docker/linux",
+        # "docker_channel": "test",
+        # "docker_fingerprint": "060A61C51B558A7F742B77AAC52FEB6B621E9F35",  # of the key that signs it
+        # "docker_allow_restart": True,  # although running containers would stop
         # --- docker: daemon.json
         "docker_log_opts": {"max-size": "50m", "max-file": "3"},
+        # "docker_daemon_merge": False,  # the file is elforge's alone; True keeps keys of others
         "docker_live_restore": True,  # containers outlive a restart of the engine
         "docker_default_address_pools": [{"base": "172.30.0.0/16", "size": 24}],
         # "docker_registry_mirrors": ["https://mirror.example.org"],

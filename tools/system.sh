@@ -3,14 +3,15 @@
 set -eu
 say() { echo "$*" >&2; }
 
-if command -v apt-get >/dev/null; then
+# EL has apt-get, too, once the lab is set up.
+if command -v apt-get >/dev/null && [ ! -e /etc/redhat-release ]; then
     lists="lab/packages.txt ${1:+lab/packages-$1.txt}"
     missing() { dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q 'ok installed' || echo "$1"; }
     install() { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "$@"; }
 elif command -v dnf >/dev/null; then
     lists=lab/packages-el.txt # EL has no QEMU that does without KVM
     missing() { rpm -q --quiet --whatprovides "$1" || echo "$1"; }
-    install() { dnf -qy install "$@"; }
+    install() { dnf -qy install epel-release && dnf -qy install "$@"; }
 else
     say "the lab needs apt-get or dnf; elforge itself does not: see README.md for your own hosts"
     exit 1
