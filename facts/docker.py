@@ -70,8 +70,12 @@ class Containers(FactBase[int]):
         return framed(f"grep -lasE '{shims}' /proc/[0-9]*/cmdline | wc -l", dear=True)
 
     def process(self, output: list[str]) -> int:
-        (count,) = unframed(output)
-        return int(count)
+        lines = unframed(output)
+        try:
+            (count,) = lines
+            return int(count)
+        except ValueError as error:
+            raise FactProcessError(f"cannot read the number of containers: {lines!r}") from error
 
 
 # A destination that is a network; not default, unreachable and the like, nor link-local and multicast ones.

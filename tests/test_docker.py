@@ -133,6 +133,13 @@ def test_conflicting_packages_are_named():
         planned(host, version=PIN[8])
 
 
+def test_conflicting_packages_stay_while_their_containers_run():
+    host = replace(BARE[8], rpms={"podman": "0 4.9 1.el8"}, containers=2)
+    with pytest.raises(OperationError, match="podman: 2 running containers would stop when"):
+        planned(host, version=PIN[8], conflicts="remove")
+    planned(host, version=PIN[8], conflicts="remove", allow_restart=True)
+
+
 def test_a_flag_and_a_key_for_the_same_thing_are_refused():
     host = converged(9)
     host.dropins = ["/etc/systemd/system/docker.service.d/mine.conf"]

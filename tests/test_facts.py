@@ -15,7 +15,7 @@ from pyinfra_testing.facts import make_fact_tests
 from facts.accounts import LoginGroup, Users
 from facts.caches import Caches, CacheUnits
 from facts.denials import Denials
-from facts.docker import DockerHost
+from facts.docker import Containers, DockerHost
 from facts.docker_user import DockerUser
 from facts.files import Contents, EmptyMount, Entries, Paths
 from facts.files import Path as Found
@@ -24,7 +24,7 @@ from facts.go import Toolchains
 from facts.journald import Journald
 from facts.kernel import Modules, Sysctl
 from facts.netrc import Netrc
-from facts.release import ElRelease, Machine
+from facts.release import ElRelease, Instance, Machine
 from facts.repositories import RepositoryFiles
 from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
 from facts.selinux import Mislabelled, PolicyAnswers, Selinux
@@ -44,6 +44,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (LoginGroup, {"user": "ada"}),
     (Caches, {"paths": ["/srv/go"], "owners": ["ci"]}),
     (CacheUnits, {}),
+    (Containers, {}),
     (DockerHost, {"data_root": "/var/lib/docker"}),
     (Denials, {}),
     (DockerUser, {}),
@@ -61,6 +62,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Proven, {"app": "shop", "release": "1.4.1"}),
     (Service, {"app": "shop", "units": ["shop.service"]}),
     (ElRelease, {}),
+    (Instance, {}),
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
     (Dependents, {"names": ["runc"]}),
@@ -74,7 +76,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
 ]
 MAY_BE_EMPTY = (
     *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
-    *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials, CacheUnits),
+    *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials, CacheUnits, Instance),
 )
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
 PORTS = base64.b64encode(b"portcon tcp").decode()

@@ -2,8 +2,8 @@
 
     pytest tests/acceptance --inventory inventory.py
 
-works against any pyinfra inventory of hosts that are reached by ssh, with a key, or are this one: the lab, Vagrant
-machines, or your own hosts.
+works against any pyinfra inventory of hosts that are reached by ssh, with a key, or are this one: the lab,
+Vagrant machines, or your own hosts.
 """
 
 from __future__ import annotations
