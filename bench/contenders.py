@@ -102,7 +102,7 @@ def ssh_facts(fleet: Fleet, scratch: Path) -> Command:
         (path,) = scratch.glob(f"elforge/facts/*/{place.name}.json")
         lesson = lessons.load(path.parent, place.name)
         assert lesson, f"{path} cannot be read"
-        command, data = questions.exec_command(questions.groups(lesson.questions), _wrapped)
+        command, data = questions.exec_command(questions.groups(lesson.questions), _wrapped, "mark")
         stdin = scratch / f"{place.name}.stdin"
         stdin.write_bytes(data)
         lines.append(f"{ssh(fleet, place, command)} <{stdin}")

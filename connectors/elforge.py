@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -181,9 +182,10 @@ class ElforgeConnector(SSHConnector):
     def _ask(self, asked: list[Question]) -> None:
         """Ask all of them in one exec. What is no success will be asked again, by itself."""
         started = time.time()
-        command, data = questions.exec_command(questions.groups(asked), self._wrapped)
+        mark = secrets.token_hex(8)
+        command, data = questions.exec_command(questions.groups(asked), self._wrapped, mark)
         try:
-            answers = questions.answers(self._exec(command, data))
+            answers = questions.answers(self._exec(command, data), mark)
         except (Malformed, SSHException, OSError, EOFError) as error:
             logger.debug(f"[{self.host.name}] is asked one by one: {error!r}")
             answers = {}

@@ -24,6 +24,8 @@ NO_MATTER = frozenset(("_retries", "_retry_delay", "_retry_until", "_temp_dir"))
 LONGEST = 64 * 1024
 # For all of them together; then the host ends what it has not answered.
 SECONDS = 25
+# Four at a time: as many that none of the four is done long before the others.
+PARTS = 12
 
 _SCRIPT = "".join(
     line
@@ -90,7 +92,7 @@ def groups(questions: Iterable[Question]) -> list[dict[int, Question]]:
 
 
 def exec_command(
-    batches: list[dict[int, Question]], wrapped: Callable[[str, dict[str, Any]], str]
+    batches: list[dict[int, Question]], wrapped: Callable[[str, dict[str, Any]], str], mark: str
 ) -> tuple[str, bytes]:
     """
     Return the shell that asks all groups of questions, one group after the other, and its stdin.
@@ -99,13 +101,15 @@ def exec_command(
 
     + batches: from ``groups``
     + wrapped: makes a command one that is run with certain global arguments, as pyinfra would
+    + mark: a word that nobody on the host can guess, with which each answer ends
     """
     steps, stdin = [], b""
     for batch in batches:
         first = next(iter(batch.values()))
         text = "".join(f"{number}\0{each.command}\0" for number, each in batch.items())
-        data = base64.b64encode(text.encode())
-        runner = ["timeout", "-k", "5", str(SECONDS), "sh", "-c", _SCRIPT, "batch.sh", first.shell]
+        data = base64.b64encode(f"{mark}\n{text}".encode())
+        count = str(-(-len(batch) // PARTS))
+        runner = ["timeout", "-k", "5", str(SECONDS), "sh", "-c", _SCRIPT, "batch.sh", first.shell, count]
         asked = wrapped(shlex.join(runner), dict(first.who))
         steps.append(
             f'data=$(head -c {len(data)}); [ "${{#data}}" = {len(data)} ] || exit 1\n'
@@ -116,14 +120,30 @@ def exec_command(
     return shlex.join(["sh", "-c", "".join(steps)]), stdin
 
 
-def answers(stdout: bytes) -> dict[int, Answer]:
+def answers(stdout: bytes, mark: str) -> dict[int, Answer]:
     """Return the answers by number; raise Malformed when there is anything else."""
+    files = _files(stdout)
+    end = re.compile(rb"\n%s (\d+) (\d+)\n" % mark.encode())
+    found: dict[int, Answer] = {}
+    for name in (each for each in files if each.endswith(".out")):
+        *printed, rest = end.split(files[name])
+        if rest:
+            raise Malformed(f"{name} ends with {rest[-80:]!r}")
+        for out, number, code in zip(printed[::3], printed[1::3], printed[2::3], strict=True):
+            err = files.get(f"{int(number)}.err")
+            if err is None:
+                raise Malformed(f"incomplete: there is no {int(number)}.err")
+            found[int(number)] = Answer(int(code), out, err)
+    return found
+
+
+def _files(stdout: bytes) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     stream = io.BytesIO(stdout)
     while line := stream.readline():
         sizes: list[tuple[str, int]] = []
         while not re.fullmatch(rb" *\d+ total\n", line):
-            match = re.fullmatch(rb" *(\d+) (\d+\.(?:code|err|out))\n", line)
+            match = re.fullmatch(rb" *(\d+) (\d+\.(?:err|out))\n", line)
             if not match:
                 raise Malformed(f"{line[:80]!r} is no size")
             sizes.append((match[2].decode(), int(match[1])))
@@ -132,10 +152,7 @@ def answers(stdout: bytes) -> dict[int, Answer]:
             files[name] = stream.read(size)
             if len(files[name]) != size:
                 raise Malformed(f"{name} was cut short")
-    try:
-        return {number: _answer(files, number) for number in {int(name.split(".")[0]) for name in files}}
-    except (KeyError, ValueError) as error:
-        raise Malformed(f"incomplete: {error!r}") from error
+    return files
 
 
 def _fits(command: str) -> bool:
@@ -143,7 +160,3 @@ def _fits(command: str) -> bool:
         return len(command.encode()) < LONGEST and "\0" not in command
     except UnicodeEncodeError:
         return False
-
-
-def _answer(files: dict[str, bytes], number: int) -> Answer:
-    return Answer(int(files[f"{number}.code"]), files[f"{number}.out"], files[f"{number}.err"])

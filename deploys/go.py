@@ -355,7 +355,8 @@ def _recipe(version: str, options: GoOptions, machine: Machine, release: Release
         minimum=minimum(version) if source else "",
         cgo=options.cgo,
         cc=collection.cc if collection else "",
-        race=options.cgo and RACE[machine.arch],
+        # go.dev's own programs need no such proof, and it takes the host as long as the two others.
+        race=source and options.cgo and RACE[machine.arch],
         arch=ARCH[machine.arch],
         user=BUILDER,
         limit=f"{release.memory_limit}={options.build_memory}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Paths(FactBase[dict[str, Path]]):
             f"for path in {' '.join(map(shlex.quote, paths))}; do "
             """if test -L "$path"; then printf 'link\\t%s\\n' "$(readlink "$path")"; """
             'elif test -f "$path"; then stat --printf "file\\t%U\\t%G\\t%a\\t" "$path"; '
-            'sha256sum < "$path" | cut -c 1-64; '
+            'sha256sum < "$path"; '
             'elif test -d "$path"; then stat --printf "directory\\t%U\\t%G\\t%a\\n" "$path"; '
             'elif test -e "$path"; then echo other; else echo absent; fi; done'
         )
@@ -50,8 +51,8 @@ def _path(line: str) -> Path:
     match line.split("\t"):
         case ["link", target]:
             return Path("link", target=target)
-        case ["file", user, group, mode, digest] if len(digest) == 64:
-            return Path("file", user, group, mode, digest)
+        case ["file", user, group, mode, digest] if re.fullmatch("[0-9a-f]{64}  -", digest):
+            return Path("file", user, group, mode, digest[:64])
         case ["directory", user, group, mode]:
             return Path("directory", user, group, mode)
         case ["other" | "absent" as kind]:

@@ -8,7 +8,7 @@ import shlex
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.frame import framed, shown, text, unframed
+from facts.frame import framed, shown, shown_all, text, texts, unframed
 from facts.guard import waits
 from facts.session import SESSION
 from pure.firewall_state import CONF, ETC, LIB, OWNED, RIVALS, Firewall, Session
@@ -57,8 +57,8 @@ class Firewalld(FactBase[Firewall]):
             "echo version $(rpm -q --qf '%{VERSION}\\n' firewalld 2>&1 | tail -n 1)"
             f"; systemctl show -p Id,LoadState,ActiveState,UnitFileState {_UNITS} | sed -n '/=/s/^/unit /p'"
             f"; file={CONF}; {shown('file')}; file={OWNED}; {shown('file')}"
-            f"; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
-            f'if test -f "$file"; then echo "file $file"; {shown("file")}; fi; done'
+            f"; set --; for file in {ETC}/*/*.xml {LIB}/zones/*.xml {LIB}/policies/*.xml {stock}; do "
+            f'test ! -f "$file" || set -- "$@" "$file"; done; {shown_all()}'
             f"; echo services $(ls {LIB}/services 2>/dev/null | sed 's/[.]xml$//')"
             f'; {SESSION}; manager=; if test -n "$port"; then device=$(ip -o route get $peer 2>/dev/null | '
             "sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
@@ -87,7 +87,7 @@ class Firewalld(FactBase[Firewall]):
         lines = unframed(output)
         try:
             return _firewall(lines)
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, IndexError, KeyError, StopIteration) as error:
             raise FactProcessError(
                 f"cannot read the state of firewalld: {error!r} in {lines[:9]!r}"
             ) from error
@@ -103,12 +103,8 @@ def _firewall(lines: list[str]) -> Firewall:
     properties = [line.removeprefix("unit ") for line in lines if line.startswith("unit ")]
     rest = iter(lines[1 + len(properties) :])
     conf, owned = text(next(rest, "")), text(next(rest, ""))
-    files, said = {}, []
-    for line in rest:
-        if line.startswith("file "):
-            files[line.removeprefix("file ")] = text(next(rest, "")) or ""
-        else:
-            said.append(line.partition(" ")[::2])
+    files = texts(next(rest), next(rest), next(rest))
+    said = [line.partition(" ")[::2] for line in rest]
     words = dict(said)
     return Firewall(
         version=_version(version),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import accumulate
 
 from pyinfra.api.exceptions import FactProcessError
 
@@ -41,6 +42,35 @@ def shown(file: str) -> str:
         f'if test -f "${file}"; then if shown=$(base64 -w 0 "${file}"); then echo "text $shown"; '
         f"else echo unreadable; fi; else echo absent; fi"
     )
+
+
+def shown_all() -> str:
+    """
+    Return the shell that prints three lines with the names and contents of the files ``"$@"``, for ``texts``.
+
+    As many processes as ``shown`` takes for three of them.
+    """
+    return (
+        "if test $# -gt 0; then printf '%s\\0' \"$@\" | base64 -w 0; echo; echo $(stat -L -c %s \"$@\")"
+        '; cat "$@" | base64 -w 0; echo; else echo; echo; echo; fi'
+    )
+
+
+def texts(names: str, sizes: str, contents: str) -> dict[str, str]:
+    """Return the content of each file that ``shown_all`` printed; raise FactProcessError on a mismatch."""
+    try:
+        paths = base64.b64decode(names, validate=True).decode(errors="surrogateescape").split("\0")[:-1]
+        lengths = [int(size) for size in sizes.split()]
+        content = base64.b64decode(contents, validate=True)
+    except ValueError as error:
+        raise FactProcessError(f"not the contents of files: {error}") from error
+    if len(lengths) != len(paths) or sum(lengths) != len(content):
+        raise FactProcessError(f"a file cannot be read, or has changed meanwhile: one of {paths}")
+    ends = list(accumulate(lengths))
+    return {
+        path: content[end - length : end].decode(errors="surrogateescape")
+        for path, length, end in zip(paths, lengths, ends, strict=True)
+    }
 
 
 def text(line: str) -> str | None:

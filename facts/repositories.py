@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
 
-from facts.frame import framed, paired, shown, text, unframed
+from facts.frame import framed, shown_all, texts, unframed
 
 
 class RepositoryFiles(FactBase[dict[str, str]]):
@@ -12,11 +13,12 @@ class RepositoryFiles(FactBase[dict[str, str]]):
 
     def command(self) -> str:
         return framed(
-            "for path in /etc/yum.repos.d/*.repo; do "
-            """if test -f "$path"; then echo "text $(printf %s "$path" | base64 -w 0)"; """
-            f"{shown('path')}; fi; done"
+            "set --; for path in /etc/yum.repos.d/*.repo; do "
+            f'test ! -f "$path" || set -- "$@" "$path"; done; {shown_all()}'
         )
 
     def process(self, output: list[str]) -> dict[str, str]:
         lines = unframed(output)
-        return {text(path) or "": text(line) or "" for path, line in paired(lines[::2], lines[1::2])}
+        if len(lines) != 3:
+            raise FactProcessError(f"not the contents of files: {lines[:5]!r}")
+        return texts(*lines)

@@ -23,8 +23,8 @@ STAMP = "stat -c '%s %Y %a %u'"
 # What tells whether all that a manifest has put somewhere is still there (operations/sh/manifest.sh). Of the
 # program it takes no less than STAMP does: one that is put in place anew is restarted.
 SEAL = (
-    "(for path in $(sed -n 's/^+ [0-7]* //p' good); do "
-    'stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; '
+    "(set -- /dev/null $(sed -n 's/^+ [0-7]* //p' good); "
+    'stat -c "%n %a %u %g" "$@"; sha256sum "$@"; '
     f'readlink "$current"; {STAMP} "$current"/bin/*; sha256sum "$current/{RECORD}") 2>/dev/null '
     "| sha256sum | cut -c 1-64"
 )
@@ -186,15 +186,15 @@ def _answer(output: list[str]) -> Deployed:
 _SAME = "base64 -d | cmp -s - good"
 _UNIT = (
     'echo "unit $unit"; '
-    "systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths "
-    '"$unit"; '
-    'pid=$(systemctl show -p MainPID "$unit" | cut -d = -f 2); '
-    'exe=$(readlink "/proc/$pid/exe"); '
+    "said=$(systemctl show "
+    '-p LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,MainPID "$unit"); '
+    'echo "$said"; pid=${said##*MainPID=}; pid=${pid%%[!0-9]*}; exe=$(readlink "/proc/$pid/exe"); '
     # By the shell itself: in argv the state would be a hint at the secrets that it was reckoned from.
     'if test -n "$state" && test "$exe" = "$(readlink -f "$current")/$program" && '
     'test "$state" = "$(tr "\\000" "\\n" 2>/dev/null < "/proc/$pid/environ" | sed -n s/^ELFORGE_STATE=//p)"; '
     "then echo Fresh=yes; else echo Fresh=no; fi; "
-    'for path in $(systemctl show -p DropInPaths "$unit" | cut -d = -f 2-); do '
+    # The words after it, to the next property.
+    "for path in ${said##*DropInPaths=}; do case $path in /*) ;; *) break;; esac; "
     f'echo "dropin $path"; {shown("path")}; done'
 )
 

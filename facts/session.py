@@ -9,9 +9,10 @@ from facts.frame import framed, unframed
 
 # Sets $peer and $port, empty without a connection. Our own ancestors know it; sudo drops SSH_CONNECTION.
 SESSION = (
-    "pid=$$; found=; while test ${pid:-0} -gt 1 && test -z \"$found\"; do found=$(tr '\\0' '\\n' "
-    "2>/dev/null </proc/$pid/environ | sed -n 's/^SSH_CONNECTION=//p'); "
-    "pid=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$pid/status 2>/dev/null); done"
+    'pid=$$; chain=; while test ${pid:-0} -gt 1; do chain="$chain /proc/$pid/environ"; up='
+    "; while read -r key value; do test $key != PPid: || up=$value; done </proc/$pid/status; pid=$up; done "
+    "2>/dev/null; set -- $(grep -lasz '^SSH_CONNECTION=' $chain); found="
+    "; test $# = 0 || found=$(tr '\\0' '\\n' <$1 | sed -n 's/^SSH_CONNECTION=//p')"
     "; set -- $found; peer=$1 port=$4"
 )
 

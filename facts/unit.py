@@ -51,8 +51,8 @@ class UnitState(FactBase[Unit]):
         name = shlex.quote(unit)
         properties = ",".join(_PROPERTIES)
         return framed(
-            f"systemctl show -p {properties} {name}"
-            f"; echo Exe=$(readlink /proc/$(systemctl show -p MainPID {name} | cut -d = -f 2)/exe)"
+            f'said=$(systemctl show -p {properties} {name}); echo "$said"; pid=${{said##*MainPID=}}'
+            "; echo Exe=$(readlink /proc/${pid%%[!0-9]*}/exe)"
         )
 
     def process(self, output: list[str]) -> Unit:
@@ -83,8 +83,8 @@ class Loaded(FactBase[dict[str, str | None]]):
         self._files = files
         record = f"{RECORDS}/{unit}"
         return framed(
-            f'record={shlex.quote(record)}; since=$(date +%s -d "$(systemctl show -p ActiveEnterTimestamp '
-            f'{shlex.quote(unit)} | cut -d = -f 2-)" 2>/dev/null || echo 0)'
+            f"record={shlex.quote(record)}; since=$(systemctl show -p ActiveEnterTimestamp {shlex.quote(unit)})"
+            '; since=$(date +%s -d "${since#*=}" 2>/dev/null || echo 0)'
             f"; for file in {' '.join(map(shlex.quote, files))}; do "
             'copy="$record/${file##*/}"; test -d "$record" || copy="$file"; '
             'if test "$copy" = "$file" && test -f "$file" && test $(stat -c %Z "$file") -ge "$since"; '

@@ -36,7 +36,7 @@ def firewall(major: int, state: str, rivals: str = "not-found inactive ") -> lis
     for unit, each in found.items():
         lines += [f"unit Id={unit}", *(f"unit {n}={v}" for n, v in zip(names, each.split(" "), strict=True))]
     lines += [shown("DefaultZone=public\n"), "absent"]
-    lines += ["file /usr/lib/firewalld/zones/public.xml", shown(ZONE), "services http ssh", "open ssh"]
+    lines += [*shown_all({"/usr/lib/firewalld/zones/public.xml": ZONE}), "services http ssh", "open ssh"]
     if "inactive" not in state:
         lines += ['default s "public"', 'loaded zones/public a{sv} 1 "services" as 1 "ssh"']
     return [*lines, 'session 192.0.2.7 22 eth0 - s ""']
@@ -113,7 +113,7 @@ class Answers:
             (r"cd (\S+) \|\| exit 1; for place in go1", self._toolchains),
             (r"cd /opt/(\S+)/releases \|\| exit 1;", self._releases),
             (r"store=/var/lib/elforge/service/(\S+);.*?for unit in (.*?); do", self._service),
-            (r"systemctl show -p LoadState\S* ([^ ;]+)", self._unit),
+            (r"systemctl show -p LoadState\S* ([^ ;)]+)", self._unit),
             (r"mountpoint -q", list),
             (r"if test -d (\S+); then ls -A", lambda path: self.entries.get(path, [])),
             (r"getent passwd (\S+) .*runuser", lambda user: [self.netrcs.get(user, "absent")]),
@@ -160,8 +160,9 @@ class Answers:
         ]
 
     def _repositories(self) -> list[str]:
-        found = [path for path in self.files if path.startswith("/etc/yum.repos.d/")]
-        return [line for path in found for line in (shown(path), self._text(path))]
+        return shown_all(
+            {path: text for path, text in self.files.items() if path.startswith("/etc/yum.repos.d/")}
+        )
 
     def _paths(self, words: str) -> list[str]:
         return [self._path(path) for path in shlex.split(words)]
@@ -174,7 +175,7 @@ class Answers:
         if path not in self.files:
             return "absent"
         digest = hashlib.sha256(self.files[path].encode()).hexdigest()
-        return "\t".join(["file", "root", "root", self.modes.get(path, "644"), digest])
+        return "\t".join(["file", "root", "root", self.modes.get(path, "644"), f"{digest}  -"])
 
     def _contents(self, words: str) -> list[str]:
         return [self._text(path) for path in shlex.split(words)]
@@ -242,6 +243,12 @@ class Answers:
 
 def shown(text: str | None) -> str:
     return "absent" if text is None else f"text {base64.b64encode(text.encode()).decode()}"
+
+
+def shown_all(files: dict[str, str]) -> list[str]:
+    names, contents = "".join(f"{path}\0" for path in files).encode(), "".join(files.values()).encode()
+    sizes = " ".join(str(len(text.encode())) for text in files.values())
+    return [base64.b64encode(names).decode(), sizes, base64.b64encode(contents).decode()]
 
 
 def _toolchain(each: Toolchain) -> list[str]:

@@ -18,6 +18,7 @@ from connectors.lessons import IDLE_RUNS, Lesson
 from connectors.questions import LONGEST, Answer, Malformed, Question, answers, exec_command, groups, question
 from facts.frame import framed
 
+MARK = "0123456789abcdef"
 PLAIN = question("true", {})
 assert PLAIN
 
@@ -29,11 +30,11 @@ def asked(*commands: str, shell: str = "sh") -> list[Question]:
 
 
 def run(asking: list[Question], cut: int = 0) -> tuple[dict[int, Answer], str]:
-    command, stdin = exec_command(groups(asking), lambda text, who: shlex.join(["sh", "-c", text]))
+    command, stdin = exec_command(groups(asking), lambda text, who: shlex.join(["sh", "-c", text]), MARK)
     done = subprocess.run(
         ["sh", "-c", command], input=stdin[: len(stdin) - cut], capture_output=True, timeout=60
     )
-    return answers(done.stdout), done.stderr.decode()
+    return answers(done.stdout, MARK), done.stderr.decode()
 
 
 # Across the wire
@@ -125,11 +126,36 @@ def test_groups_are_by_who_asks():
 
 
 @pytest.mark.parametrize(
-    "stdout", [b"Welcome\n", b"1 0.code\n", b"1 0.code\n 1 total\n", b"2 0.code\n2 total\n0\n", b"0 total\nx"]
+    "stdout",
+    [
+        b"Welcome\n",
+        b"1 0.err\n",
+        b"1 0.err\n 1 total\n",
+        b"0 total\nx",
+        b"7 0.out\n7 total\n\nm 0 0\n",
+        b"0 0.err\n4 0.out\n4 total\nm 0\n",
+        b"0 0.err\n8 0.out\n8 total\n\nm 0 0\nx",
+    ],
 )
 def test_anything_else_is_no_answer(stdout):
     with pytest.raises(Malformed):
-        answers(stdout)
+        answers(stdout, "m")
+
+
+def test_nobody_is_told_what_an_answer_ends_with():
+    """Whoever knows it could answer for others, by the name of a file that one of them prints."""
+    found, _ = run(asked("true", "cat /proc/self/environ /proc/[0-9]*/cmdline"))
+    assert found[1].stdout
+    assert MARK.encode() not in found[1].stdout
+
+
+def test_many_share_a_shell_and_each_has_its_own_answer():
+    found, _ = run(
+        asked(*[f"echo out {number}; echo err {number} >&2; exit {number}" for number in range(30)])
+    )
+    assert found == {
+        number: Answer(number, f"out {number}\n".encode(), f"err {number}\n".encode()) for number in range(30)
+    }
 
 
 # What a question is

@@ -26,7 +26,8 @@ from facts.release import ElRelease
 from facts.service import Release
 from operations.service import Manifest, rollback
 from pure import unit
-from tests.answers import SYSTEMD, ZONE, Answers, shown
+from pure.firewall_state import ETC, LIB
+from tests.answers import SYSTEMD, ZONE, Answers, shown, shown_all
 from tests.answers import firewall as firewall_says
 from tests.plan import Plan, plan, text
 
@@ -318,7 +319,8 @@ def closed(*own: str) -> Answers:
     lines = firewall_says(9, "loaded active enabled")
     at = lines.index("absent")
     lines[at] = shown(json.dumps(note))
-    lines[at + 1 : at + 1] = ["file /etc/firewalld/zones/public.xml", shown(zone)]
+    files = {f"{place}/zones/public.xml": text for place, text in ((ETC, zone), (LIB, ZONE))}
+    lines[at + 1 : at + 4] = shown_all(files)
     return Answers(9, firewall=lines)
 
 

@@ -20,11 +20,8 @@ SHELLS = ["dash", "bash"]
 SH = Path(script.__file__).parent / "sh"
 MANIFEST = "release 1.0\nunit shop.service\n+ 644 {0}/unit\n|x\n# end\n"
 SYSTEMCTL = """#!/bin/sh
-case $3 in
-MainPID) echo "MainPID=PID" ;;
-DropInPaths) echo "DropInPaths=" ;;
-*) printf '%s\\n' LoadState=loaded ActiveState=active UnitFileState=enabled NeedDaemonReload=no ;;
-esac
+pid="PID"
+printf '%s\\n' MainPID=$pid LoadState=loaded ActiveState=active DropInPaths= UnitFileState=enabled NeedDaemonReload=no
 """
 STATE = "5" * 64
 
@@ -147,6 +144,16 @@ def test_what_a_release_came_up_with_is_known_again_and_runs(tmp_path, shell, pr
     assert proven(tmp_path, "0.8", shell) == Deployed(False, True, True, {})
     (store / "tried").write_text("")
     assert proven(tmp_path, "1.0", shell) == Deployed(True, False, True, units)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_drop_ins_are_read_and_what_systemctl_says_after_them_is_none(tmp_path, shell, process):
+    texts = {f"{tmp_path}/{name}.conf": f"# {name}" for name in "ab"}
+    for path, content in texts.items():
+        Path(path).write_text(content)
+    program = tmp_path / "bin/systemctl"
+    program.write_text(program.read_text().replace("DropInPaths=", f"'DropInPaths={' '.join(texts)}'"))
+    assert proven(tmp_path, "1.0", shell).units["shop.service"].dropins == texts
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -13,7 +13,7 @@ all_of() { said_in socket "$1"; said_in unit "$1"; said_in watcher "$1"; }
 file_of() { echo "$1" | sed 's/@.*\./@./'; }
 
 # What tells whether all that the manifest has put somewhere is still there.
-seal() { (for path in $(sed -n 's/^+ [0-7]* //p' good); do stat -c "%n %a %u %g" "$path"; sha256sum "$path"; done; readlink "$current"; stat -c '%s %Y %a %u' "$current"/bin/*; sha256sum "$current/elforge.record") 2>/dev/null | sha256sum | cut -c 1-64; }
+seal() { (set -- /dev/null $(sed -n 's/^+ [0-7]* //p' good); stat -c "%n %a %u %g" "$@"; sha256sum "$@"; readlink "$current"; stat -c '%s %Y %a %u' "$current"/bin/*; sha256sum "$current/elforge.record") 2>/dev/null | sha256sum | cut -c 1-64; }
 
 # halt UNIT...: a look that is stopped half-way counts as failed, and a unit that has failed stays when its file goes.
 halt() {

@@ -82,7 +82,7 @@ def test_h27_a_build_loop_sees_no_failure_while_a_version_comes_and_the_default_
     )
     with subprocess.Popen(host.ssh_command(loop), stdout=subprocess.PIPE, text=True) as running:
         said = [*until(OLD, running)]
-        assert f"Get Go {NEW}" in changes(name, **versions)
+        assert f"Install Go {NEW}" in changes(name, **versions)
         said += until(NEW, running)
         for default in (OLD, NEW, OLD):
             assert changes(name, **versions, go_default=default) == {"Choose the default Go"}

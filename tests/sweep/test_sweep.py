@@ -36,7 +36,7 @@ LOADED = (
     "; systemctl show -p Id,ActiveState,UnitFileState app.service app-probe.timer elforge-cache-ci.timer"
     "; curl -s 127.0.0.1:8080/version; sysctl net.ipv4.ip_default_ttl; systemctl is-active systemd-journald"
     "; findmnt -n -o TARGET,FSTYPE,OPTIONS /srv/cache"
-    "; ss -xlH | tr -s ' ' | cut -d ' ' -f 5 | grep docker | sort"
+    "; ss -xlH | tr -s ' ' | cut -d ' ' -f 5 | grep 'docker[^/]*$' | sort"
     # Not on the host's own disk, or not compared.
     "; ls -A /tmp /dev/shm /var/tmp | grep -e elforge -e ^tmp"
     "; find /etc /usr /var/lib /opt /srv -xdev -name '.elforge*'"
