@@ -19,7 +19,7 @@ from urllib.parse import quote
 from connectors.questions import Question
 
 # A question that was not asked in this many runs is forgotten.
-IDLE_RUNS = 5
+IDLE_RUNS = 2
 # A login in a URL may hold a password: not for a file.
 _LOGIN = re.compile(r"//\S*@\w")
 # How a fact's command begins that is worth waiting for, but not asking when nobody needs it (facts/frame.py).

@@ -4,14 +4,13 @@ import pytest
 
 from deploys.goenv import GO_ENV, settings
 
+# It imports nothing: each host would compile that for a static program, and again for one with cgo.
 PROGRAM = """\
 package main
 
-%simport "fmt"
-
-func main() { fmt.Println(%s) }
+%sfunc main() { println(%s) }
 """
-CGO = '// #include <stdlib.h>\nimport "C"\n'
+CGO = '// #include <stdlib.h>\nimport "C"\n\n'
 # How the go command is started, as everybody but root's login shell does it; cron by its environment alone.
 WAYS = {
     "root": "%s",
@@ -36,7 +35,7 @@ def built(host, folder, program: str, env: str) -> str:
     text = program.replace("'", "'\\''")
     return host.check_output(
         f"printf '%s' '{text}' > {folder}/main.go && cd {folder} && "
-        f"HOME={folder} GOFLAGS= {env} go build -o program main.go && ./program"
+        f"HOME={folder} GOFLAGS= {env} go build -o program main.go && ./program 2>&1"
     )
 
 

@@ -50,7 +50,7 @@ def reached(host: Host, neighbour: Host) -> tuple[bool, bool]:
     except OSError:
         mine = False
     read = f"timeout 3 bash -c 'head -c 6 </dev/tcp/{host.address}/8088'"
-    return mine, neighbour.ssh(read, user="root").stdout == "hello\n"
+    return mine, neighbour.ssh(read, user="root", shared=True).stdout == "hello\n"
 
 
 def settles(host: Host, neighbour: Host, wanted: tuple[bool, bool]) -> bool:

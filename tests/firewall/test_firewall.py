@@ -118,7 +118,7 @@ def test_a_rich_rule_and_a_forwarded_port_for_another_host(host):
 def said(client: Host, host: Host, port: int) -> str:
     """Return what a port of a host says to another host, ``""`` when that cannot reach it."""
     shell = f"timeout 3 bash -c 'read -r line </dev/tcp/{host.address}/{port} && echo $line' 2>/dev/null"
-    return client.ssh(shell, user="root").stdout.strip()
+    return client.ssh(shell, user="root", shared=True).stdout.strip()
 
 
 def test_stopped_and_started(host):

@@ -19,7 +19,7 @@ def test_a_package_out_of_a_repository_that_is_added(name, option, package):
     wanted = {option: True, "base_packages": [package]}
     converge(name, deploy=DEPLOY, data=wanted)
     repository = option.replace("base_", "elforge-")
-    assert host.ssh(f"rpm -q {package} && yum -q repolist | grep -w {repository}").returncode == 0
-    assert host.ssh(f"rpm -e {package}", user="root").returncode == 0
+    assert host.ssh(f"rpm -q {package} && yum -q repolist | grep -w {repository}", shared=True).returncode == 0
+    assert host.ssh(f"rpm -e {package}", user="root", shared=True).returncode == 0
     assert converge(name, deploy=DEPLOY, data=wanted).changed == {(name, "Base | Install packages")}
     lab.hosts.down([name])

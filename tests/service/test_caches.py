@@ -49,7 +49,7 @@ def cut_back(host: Host, name: str) -> str:
 
 def mounted(host: Host) -> str:
     """Return what is mounted in memory, and its size."""
-    return " ".join(host.ssh(f"findmnt -n -o FSTYPE,SIZE {MEMORY}", user="root").stdout.split())
+    return " ".join(host.ssh(f"findmnt -n -o FSTYPE,SIZE {MEMORY}", user="root", shared=True).stdout.split())
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda major: f"el{major}")

@@ -46,7 +46,7 @@ def app(**options: Any) -> dict[str, Any]:
 
 def get(host: Host, path: str) -> str:
     """Return what the application says, "" while it says nothing."""
-    return host.ssh(f"curl -fsS -m 2 '{URL}{path}'", user="root").stdout.strip()
+    return host.ssh(f"curl -fsS -m 2 '{URL}{path}'", user="root", shared=True).stdout.strip()
 
 
 def pid(host: Host) -> str:
@@ -306,7 +306,7 @@ def test_h69_a_host_that_dies_while_a_release_is_tried(up: Host) -> None:
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as control:
-        until(lambda: "1.4" in up.ssh("readlink /opt/app/current", user="root").stdout, 120)
+        until(lambda: "1.4" in up.ssh("readlink /opt/app/current", user="root", shared=True).stdout, 120)
         up.crash()
         control.kill()
     up.up()

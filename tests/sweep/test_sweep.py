@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
 def state(host: Host) -> dict[str, str]:
     """Return all that must be the same in the end."""
-    said = host.ssh("sh", "-c", f'"{LOADED}"', user="root")
+    said = host.ssh("sh", "-c", f'"{LOADED}"', user="root", shared=True)
     found = {**written(host), "loaded": said.stdout}
     for path in UNIQUE:
         found.pop(path, None)
