@@ -51,8 +51,8 @@ def shown_all() -> str:
     As many processes as ``shown`` takes for three of them.
     """
     return (
-        "if test $# -gt 0; then printf '%s\\0' \"$@\" | base64 -w 0; echo; echo $(stat -L -c %s \"$@\")"
-        '; cat "$@" | base64 -w 0; echo; else echo; echo; echo; fi'
+        """if test $# -gt 0; then printf '%s\\0' "$@" | base64 -w 0; echo; echo $(stat -L -c %s "$@"); """
+        'cat "$@" | base64 -w 0; echo; else echo; echo; echo; fi'
     )
 
 

@@ -83,7 +83,8 @@ class Loaded(FactBase[dict[str, str | None]]):
         self._files = files
         record = f"{RECORDS}/{unit}"
         return framed(
-            f"record={shlex.quote(record)}; since=$(systemctl show -p ActiveEnterTimestamp {shlex.quote(unit)})"
+            f"record={shlex.quote(record)}"
+            f"; since=$(systemctl show -p ActiveEnterTimestamp {shlex.quote(unit)})"
             '; since=$(date +%s -d "${since#*=}" 2>/dev/null || echo 0)'
             f"; for file in {' '.join(map(shlex.quote, files))}; do "
             'copy="$record/${file##*/}"; test -d "$record" || copy="$file"; '

@@ -21,7 +21,8 @@ SH = Path(script.__file__).parent / "sh"
 MANIFEST = "release 1.0\nunit shop.service\n+ 644 {0}/unit\n|x\n# end\n"
 SYSTEMCTL = """#!/bin/sh
 pid="PID"
-printf '%s\\n' MainPID=$pid LoadState=loaded ActiveState=active DropInPaths= UnitFileState=enabled NeedDaemonReload=no
+printf '%s\\n' MainPID=$pid LoadState=loaded ActiveState=active DropInPaths= \\
+    UnitFileState=enabled NeedDaemonReload=no
 """
 STATE = "5" * 64
 

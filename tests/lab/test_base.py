@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import lab.hosts
-from tests.runner import converge
+from tests.runner import converge, root
 
 DEPLOY = "tests/lab/base_deploy.py"
 
@@ -19,7 +19,7 @@ def test_a_package_out_of_a_repository_that_is_added(name, option, package):
     wanted = {option: True, "base_packages": [package]}
     converge(name, deploy=DEPLOY, data=wanted)
     repository = option.replace("base_", "elforge-")
-    assert host.ssh(f"rpm -q {package} && yum -q repolist | grep -w {repository}", shared=True).returncode == 0
-    assert host.ssh(f"rpm -e {package}", user="root", shared=True).returncode == 0
+    root(host, f"rpm -q {package} && yum -q repolist | grep -w {repository}")
+    root(host, f"rpm -e {package}")
     assert converge(name, deploy=DEPLOY, data=wanted).changed == {(name, "Base | Install packages")}
     lab.hosts.down([name])
