@@ -9,7 +9,7 @@ answers=$(mktemp -d /dev/shm/elforge.XXXXXXXXXX) || exit 1
 trap 'rm -rf "$answers"' EXIT
 trap 'exit 1' HUP INT TERM
 read -r mark
-MARK=$mark xargs -0 -n "$(($2 * 2))" -P 4 sh -c '
+MARK=$mark xargs -0 -x -n "$(($2 * 2))" -P 4 sh -c '
 mark=$MARK shell=$1 first=$2
 unset MARK
 shift

@@ -26,6 +26,8 @@ LONGEST = 64 * 1024
 SECONDS = 25
 # Four at a time: as many that none of the four is done long before the others.
 PARTS = 12
+# What fits into one command line of xargs, which is 128 KiB whatever execve(2) would take.
+ROOM = 96 * 1024
 
 _SCRIPT = "".join(
     line
@@ -108,8 +110,8 @@ def exec_command(
         first = next(iter(batch.values()))
         text = "".join(f"{number}\0{each.command}\0" for number, each in batch.items())
         data = base64.b64encode(f"{mark}\n{text}".encode())
-        count = str(-(-len(batch) // PARTS))
-        runner = ["timeout", "-k", "5", str(SECONDS), "sh", "-c", _SCRIPT, "batch.sh", first.shell, count]
+        program = ["sh", "-c", _SCRIPT, "batch.sh", first.shell, str(_together(batch))]
+        runner = ["timeout", "-k", "5", str(SECONDS), *program]
         asked = wrapped(shlex.join(runner), dict(first.who))
         steps.append(
             f'data=$(head -c {len(data)}); [ "${{#data}}" = {len(data)} ] || exit 1\n'
@@ -153,6 +155,12 @@ def _files(stdout: bytes) -> dict[str, bytes]:
             if len(files[name]) != size:
                 raise Malformed(f"{name} was cut short")
     return files
+
+
+def _together(batch: dict[int, Question]) -> int:
+    """Return how many share a shell; any so many of them fit into a command line, which xargs would cut."""
+    longest = max(len(each.command.encode()) for each in batch.values())
+    return max(1, min(-(-len(batch) // PARTS), ROOM // (longest + len("\0number\0"))))
 
 
 def _fits(command: str) -> bool:

@@ -158,6 +158,13 @@ def test_many_share_a_shell_and_each_has_its_own_answer():
     }
 
 
+def test_long_ones_have_a_shell_each():
+    found, _ = run(asked("true", *[f": {'x' * (LONGEST - 100)}; echo {number}" for number in range(1, 30)]))
+    assert found == {0: Answer(0, b"", b"")} | {
+        number: Answer(0, f"{number}\n".encode(), b"") for number in range(1, 30)
+    }
+
+
 # What a question is
 
 
