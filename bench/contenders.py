@@ -102,7 +102,8 @@ def ssh_facts(fleet: Fleet, scratch: Path) -> Command:
         (path,) = scratch.glob(f"elforge/facts/*/{place.name}.json")
         lesson = lessons.load(path.parent, place.name)
         assert lesson, f"{path} cannot be read"
-        command, data = questions.exec_command(questions.groups(lesson.questions), _wrapped, "mark")
+        groups = questions.groups(lesson.questions)
+        command, data = questions.exec_command(groups, _wrapped, questions.marks_of(groups))
         stdin = scratch / f"{place.name}.stdin"
         stdin.write_bytes(data)
         lines.append(f"{ssh(fleet, place, command)} <{stdin}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -182,10 +181,11 @@ class ElforgeConnector(SSHConnector):
     def _ask(self, asked: list[Question]) -> None:
         """Ask all of them in one exec. What is no success will be asked again, by itself."""
         started = time.time()
-        mark = secrets.token_hex(8)
-        command, data = questions.exec_command(questions.groups(asked), self._wrapped, mark)
+        groups = questions.groups(asked)
+        marks = questions.marks_of(groups)
+        command, data = questions.exec_command(groups, self._wrapped, marks)
         try:
-            answers = questions.answers(self._exec(command, data), mark)
+            answers = questions.answers(self._exec(command, data), marks)
         except (Malformed, SSHException, OSError, EOFError) as error:
             logger.debug(f"[{self.host.name}] is asked one by one: {error!r}")
             answers = {}

@@ -59,7 +59,7 @@ def learned(before: Lesson | None, asked: Iterable[Question], kin: str) -> Lesso
     cheap = [each for each in asked if not each.command.startswith(_DEAR)]
     kept = {each: 0 for each in cheap if not _LOGIN.search(each.command)}
     older = before.questions if before else {}
-    idle = {each: runs + 1 for each, runs in older.items() if each not in kept and runs < IDLE_RUNS}
+    idle = {each: runs + 1 for each, runs in older.items() if each not in kept and runs + 1 < IDLE_RUNS}
     return Lesson(kin, {**kept, **idle})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import secrets
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -93,8 +94,19 @@ def groups(questions: Iterable[Question]) -> list[dict[int, Question]]:
     return [dict([first]), *by_who.values()]
 
 
+def marks_of(batches: list[dict[int, Question]]) -> dict[int, str]:
+    """
+    Return by number what each answer is to end with: a word that is alike in a group, and secret from others.
+
+    Who asks in one group can find out its word, and must not answer for those of another one.
+    """
+    return {number: mark for batch in batches for mark in (secrets.token_hex(8),) for number in batch}
+
+
 def exec_command(
-    batches: list[dict[int, Question]], wrapped: Callable[[str, dict[str, Any]], str], mark: str
+    batches: list[dict[int, Question]],
+    wrapped: Callable[[str, dict[str, Any]], str],
+    marks: Mapping[int, str],
 ) -> tuple[str, bytes]:
     """
     Return the shell that asks all groups of questions, one group after the other, and its stdin.
@@ -103,13 +115,13 @@ def exec_command(
 
     + batches: from ``groups``
     + wrapped: makes a command one that is run with certain global arguments, as pyinfra would
-    + mark: a word that nobody on the host can guess, with which each answer ends
+    + marks: from ``marks_of``
     """
     steps, stdin = [], b""
     for batch in batches:
-        first = next(iter(batch.values()))
-        text = "".join(f"{number}\0{each.command}\0" for number, each in batch.items())
-        data = base64.b64encode(f"{mark}\n{text}".encode())
+        number, first = next(iter(batch.items()))
+        text = "".join(f"{at}\0{each.command}\0" for at, each in batch.items())
+        data = base64.b64encode(f"{marks[number]}\n{text}".encode())
         program = ["sh", "-c", _SCRIPT, "batch.sh", first.shell, str(_together(batch))]
         runner = ["timeout", "-k", "5", str(SECONDS), *program]
         asked = wrapped(shlex.join(runner), dict(first.who))
@@ -122,20 +134,23 @@ def exec_command(
     return shlex.join(["sh", "-c", "".join(steps)]), stdin
 
 
-def answers(stdout: bytes, mark: str) -> dict[int, Answer]:
-    """Return the answers by number; raise Malformed when there is anything else."""
+def answers(stdout: bytes, marks: Mapping[int, str]) -> dict[int, Answer]:
+    """
+    Return the answers by number, those to questions that came to their end; raise Malformed on anything else.
+
+    + marks: what ``exec_command`` was given
+    """
     files = _files(stdout)
-    end = re.compile(rb"\n%s (\d+) (\d+)\n" % mark.encode())
     found: dict[int, Answer] = {}
-    for name in (each for each in files if each.endswith(".out")):
-        *printed, rest = end.split(files[name])
-        if rest:
-            raise Malformed(f"{name} ends with {rest[-80:]!r}")
-        for out, number, code in zip(printed[::3], printed[1::3], printed[2::3], strict=True):
-            err = files.get(f"{int(number)}.err")
-            if err is None:
-                raise Malformed(f"incomplete: there is no {int(number)}.err")
-            found[int(number)] = Answer(int(code), out, err)
+    for mark in dict.fromkeys(marks.values()):
+        for name in (each for each in files if each.endswith(".out")):
+            # What comes after the last one is from a question whose shell has died.
+            *printed, _ = re.split(rb"\n%s (\d+) (\d+)\n" % mark.encode(), files[name])
+            for out, said, code in zip(printed[::3], printed[1::3], printed[2::3], strict=True):
+                number = int(said)
+                if marks.get(number) != mark or number in found or f"{number}.err" not in files:
+                    raise Malformed(f"{name} has no answer to {number}")
+                found[number] = Answer(int(code), out, files[f"{number}.err"])
     return found
 
 

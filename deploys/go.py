@@ -355,7 +355,7 @@ def _recipe(version: str, options: GoOptions, machine: Machine, release: Release
         minimum=minimum(version) if source else "",
         cgo=options.cgo,
         cc=collection.cc if collection else "",
-        # go.dev's own programs need no such proof, and it takes the host as long as the two others.
+        # As long as both other proofs take, which go.dev's own toolchain is installed for without it.
         race=source and options.cgo and RACE[machine.arch],
         arch=ARCH[machine.arch],
         user=BUILDER,

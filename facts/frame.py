@@ -48,7 +48,7 @@ def shown_all() -> str:
     """
     Return the shell that prints three lines with the names and contents of the files ``"$@"``, for ``texts``.
 
-    As many processes as ``shown`` takes for three of them.
+    As many processes as ``shown`` takes for five of them.
     """
     return (
         """if test $# -gt 0; then printf '%s\\0' "$@" | base64 -w 0; echo; echo $(stat -L -c %s "$@"); """

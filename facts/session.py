@@ -8,10 +8,11 @@ from pyinfra.api.exceptions import FactProcessError
 from facts.frame import framed, unframed
 
 # Sets $peer and $port, empty without a connection. Our own ancestors know it; sudo drops SSH_CONNECTION.
+# Of each ancestor one line is read: of a file that changes meanwhile, bash reads the next one at a wrong place.
 SESSION = (
-    'pid=$$; chain=; while test ${pid:-0} -gt 1; do chain="$chain /proc/$pid/environ"; up='
-    "; while read -r key value; do test $key != PPid: || up=$value; done </proc/$pid/status; pid=$up; done "
-    "2>/dev/null; set -- $(grep -lasz '^SSH_CONNECTION=' $chain); found="
+    'pid=$$; chain=/dev/null; while test ${pid:-0} -gt 1; do chain="$chain /proc/$pid/environ"; line='
+    '; read -r line </proc/$pid/stat; set -- ${line##*") "}; pid=$2; done 2>/dev/null'
+    "; set -- $(grep -lasz '^SSH_CONNECTION=.' $chain); found="
     "; test $# = 0 || found=$(tr '\\0' '\\n' <$1 | sed -n 's/^SSH_CONNECTION=//p')"
     "; set -- $found; peer=$1 port=$4"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from deploys.options import problems
 from deploys.release import RELEASES
 from facts.firewalld import Firewalld
 from facts.release import ElRelease
+from facts.session import SshPort
 from operations.firewalld import _besides
 from pure.docker_user import CHAIN, FAMILIES, program, rules
 from pure.firewall_state import RIVALS, Firewall
@@ -307,6 +309,16 @@ def test_a_host_with_networkmanager_and_zones_in_use(
     assert [line for line in lines if line.startswith("session")] == [session]
     loaded = [line.split()[1] for line in lines if line.startswith("loaded")]
     assert loaded == ["zones/home", "zones/mgmt", "zones/public"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_connection_is_the_nearest_ancestors(shell: str) -> None:
+    """As below sudo, which keeps no SSH_CONNECTION; a shell in between has an empty one."""
+    look = f"{shlex.join(['env', '-u', 'SSH_CONNECTION', shell, '-c', SshPort().command()])}; true"
+    between = f"{shlex.join(['env', 'SSH_CONNECTION=', 'sh', '-c', look])}; true"
+    env = {"PATH": "/usr/bin:/bin", "SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 2222"}
+    done = subprocess.run(["sh", "-c", f"{between}; true"], env=env, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["@@elforge", "2222", "@@end"]
 
 
 def test_what_a_change_does_beside_what_is_declared_is_told() -> None:

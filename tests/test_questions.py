@@ -15,10 +15,19 @@ from hypothesis import strategies as st
 
 from connectors import lessons, questions
 from connectors.lessons import IDLE_RUNS, Lesson
-from connectors.questions import LONGEST, Answer, Malformed, Question, answers, exec_command, groups, question
+from connectors.questions import (
+    LONGEST,
+    Answer,
+    Malformed,
+    Question,
+    answers,
+    exec_command,
+    groups,
+    marks_of,
+    question,
+)
 from facts.frame import framed
 
-MARK = "0123456789abcdef"
 PLAIN = question("true", {})
 assert PLAIN
 
@@ -30,11 +39,13 @@ def asked(*commands: str, shell: str = "sh") -> list[Question]:
 
 
 def run(asking: list[Question], cut: int = 0) -> tuple[dict[int, Answer], str]:
-    command, stdin = exec_command(groups(asking), lambda text, who: shlex.join(["sh", "-c", text]), MARK)
+    batches = groups(asking)
+    marks = marks_of(batches)
+    command, stdin = exec_command(batches, lambda text, who: shlex.join(["sh", "-c", text]), marks)
     done = subprocess.run(
         ["sh", "-c", command], input=stdin[: len(stdin) - cut], capture_output=True, timeout=60
     )
-    return answers(done.stdout, MARK), done.stderr.decode()
+    return answers(done.stdout, marks), done.stderr.decode()
 
 
 # Across the wire
@@ -133,20 +144,39 @@ def test_groups_are_by_who_asks():
         b"1 0.err\n 1 total\n",
         b"0 total\nx",
         b"7 0.out\n7 total\n\nm 0 0\n",
-        b"0 0.err\n4 0.out\n4 total\nm 0\n",
-        b"0 0.err\n8 0.out\n8 total\n\nm 0 0\nx",
+        b"0 0.err\n14 0.out\n14 total\n\nm 0 0\n\nm 0 0\n",
+        b"0 1.err\n7 0.out\n7 total\n\nm 1 0\n",
+        b"0 2.err\n7 0.out\n7 total\n\nm 2 0\n",
     ],
 )
 def test_anything_else_is_no_answer(stdout):
     with pytest.raises(Malformed):
-        answers(stdout, "m")
+        answers(stdout, {0: "m", 1: "n"})
+
+
+def test_a_question_that_did_not_come_to_its_end_has_no_answer():
+    found, _ = run(asked("true", "echo whole", "echo half; kill -9 $PPID", "echo whole"))
+    assert found[1] == found[3] == Answer(0, b"whole\n", b"")
+    assert 2 not in found
+
+
+def test_who_asks_in_one_group_does_not_answer_for_another():
+    marks = marks_of([{0: PLAIN}, {1: PLAIN, 3: PLAIN}, {2: PLAIN}])
+    assert marks[1] == marks[3]
+    assert len({marks[0], marks[1], marks[2]}) == 3
+    forged = b"\n%s 2 0\n" % marks[1].encode()
+    with pytest.raises(Malformed):
+        answers(b"0 2.err\n%d 1.out\n%d total\n%s" % (len(forged), len(forged), forged), marks)
 
 
 def test_nobody_is_told_what_an_answer_ends_with():
     """Whoever knows it could answer for others, by the name of a file that one of them prints."""
-    found, _ = run(asked("true", "cat /proc/self/environ /proc/[0-9]*/cmdline"))
-    assert found[1].stdout
-    assert MARK.encode() not in found[1].stdout
+    batches = groups(asked("true", "cat /proc/self/environ /proc/[0-9]*/cmdline"))
+    marks = {0: "0" * 16, 1: "1234567890abcdef"}
+    command, stdin = exec_command(batches, lambda text, who: shlex.join(["sh", "-c", text]), marks)
+    done = subprocess.run(["sh", "-c", command], input=stdin, capture_output=True, timeout=60)
+    assert answers(done.stdout, marks)[1].stdout
+    assert marks[1].encode() not in answers(done.stdout, marks)[1].stdout
 
 
 def test_many_share_a_shell_and_each_has_its_own_answer():
@@ -232,7 +262,7 @@ def test_where_nothing_can_be_written_nothing_is_learned(tmp_path):
 def test_what_is_not_asked_any_more_is_forgotten():
     old, new = asked("old", "new")
     lesson = lessons.learned(None, [old], "kin")
-    for run_number in range(1, IDLE_RUNS + 1):
+    for run_number in range(1, IDLE_RUNS):
         lesson = lessons.learned(lesson, [new], "kin")
         assert lesson.questions == {new: 0, old: run_number}
     assert lessons.learned(lesson, [new], "kin").questions == {new: 0}

@@ -155,6 +155,19 @@ def test_drop_ins_are_read_and_what_systemctl_says_after_them_is_none(tmp_path, 
     program = tmp_path / "bin/systemctl"
     program.write_text(program.read_text().replace("DropInPaths=", f"'DropInPaths={' '.join(texts)}'"))
     assert proven(tmp_path, "1.0", shell).units["shop.service"].dropins == texts
+    program.write_text(program.read_text().replace("MainPID=$pid", "").replace("=no", "=no MainPID=$pid"))
+    found = proven(tmp_path, "1.0", shell).units["shop.service"]
+    assert (found.dropins, found.fresh) == (texts, True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_unit_without_a_process_or_drop_ins_is_read(tmp_path, shell, process):
+    """A timer or a socket; systemd 219 leaves an empty list out."""
+    program = tmp_path / "bin/systemctl"
+    program.write_text(program.read_text().replace("MainPID=$pid", "").replace("DropInPaths=", ""))
+    assert proven(tmp_path, "1.0", shell).units == {
+        "shop.service": Running("loaded", "active", "enabled", False, "")
+    }
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -4,13 +4,9 @@ import pytest
 
 from deploys.goenv import GO_ENV, settings
 
-# It imports nothing: each host would compile that for a static program, and again for one with cgo.
-PROGRAM = """\
-package main
-
-%sfunc main() { println(%s) }
-"""
-CGO = '// #include <stdlib.h>\nimport "C"\n\n'
+# What it imports, each host compiles; of the standard library it is something for cgo, and nothing without.
+PROGRAM = "package main\n%s\nfunc main() { %s }\n"
+CGO = 'import "fmt"\n// #include <stdlib.h>\nimport "C"\n'
 # How the go command is started, as everybody but root's login shell does it; cron by its environment alone.
 WAYS = {
     "root": "%s",
@@ -51,14 +47,14 @@ def test_every_version_is_there(host, go):
 
 
 def test_a_static_program(host, go, folder):
-    assert built(host, folder, PROGRAM % ("", "42"), "CGO_ENABLED=0") == "42"
+    assert built(host, folder, PROGRAM % ("", "println(42)"), "CGO_ENABLED=0") == "42"
     assert "not a dynamic executable" in host.run(f"ldd {folder}/program 2>&1").stdout
 
 
 def test_a_program_with_cgo(host, go, folder):
     if not go.cgo:
         pytest.skip("go_cgo is off")
-    assert built(host, folder, PROGRAM % (CGO, "int(C.abs(-42))"), "CGO_ENABLED=1") == "42"
+    assert built(host, folder, PROGRAM % (CGO, "fmt.Println(int(C.abs(-42)))"), "CGO_ENABLED=1") == "42"
 
 
 @pytest.mark.parametrize("way", WAYS)

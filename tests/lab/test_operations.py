@@ -26,7 +26,7 @@ def host(request):
     (mirror.files_dir() / "artifact").write_text(ARTIFACT)
     name = f"el{request.param}-ops"
     lab.hosts.reset([name])
-    assert pyinfra(name, deploy="tests/lab/base_deploy.py", user="root", shared=True).code == 0
+    assert pyinfra(name, deploy="tests/lab/base_deploy.py", user="root").code == 0
     yield Host(name)
     lab.hosts.down([name])
 
