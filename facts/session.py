@@ -8,7 +8,7 @@ from pyinfra.api.exceptions import FactProcessError
 from facts.frame import framed, unframed
 
 # Sets $peer and $port, empty without a connection. Our own ancestors know it; sudo drops SSH_CONNECTION.
-# Of each ancestor one line is read: of a file that changes meanwhile, bash reads the next one at a wrong place.
+# Of each ancestor one line is read: when a file changes meanwhile, bash reads the next one at a wrong place.
 SESSION = (
     'pid=$$; chain=/dev/null; while test ${pid:-0} -gt 1; do chain="$chain /proc/$pid/environ"; line='
     '; read -r line </proc/$pid/stat; set -- ${line##*") "}; pid=$2; done 2>/dev/null'
