@@ -9,10 +9,12 @@ export PYINFRA_PROGRESS := off
 # Modules that are compiled anew by each of a thousand runs cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 # Each has lab hosts of its own; the longest come first. More beside each other take as long, and time out.
-SUITES := test-toolchain test-service test-engine test-sweep accept test-golang test-firewall test-lab test-faults
+SUITES := test-service test-engine test-sweep accept test-golang test-firewall test-lab test-faults
+# By itself: a build of Go takes all cores for minutes, and half an hour of what is beside it.
+ALONE := test-toolchain
 BESIDE ?= 4
 
-.PHONY: help demo test check lab sweep test-vm test-real bench lock golock docs clean system system-vm $(SUITES)
+.PHONY: help demo test check lab sweep test-vm test-real bench lock golock docs clean system system-vm $(SUITES) $(ALONE)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,20 +23,21 @@ demo: $(VENV)/done system ## Turn three bare lab hosts into Docker and Go build 
 	$(BIN)/python -m lab up
 	$(BIN)/python -m tools.demo
 
-test: $(VENV)/done system ## Everything: checks, lab hosts, faults, crash sweep, acceptance; logs in *.log
+test: $(VENV)/done system ## Checks, lab hosts, faults, crash sweep, acceptance; logs in *.log
 	$(MAKE) --no-print-directory --keep-going --jobs=$(BESIDE) check $(SUITES)
 
-$(SUITES): lab
+$(SUITES) $(ALONE): lab
 
 accept: $(VENV)/done system
 	@set -o pipefail; { $(BIN)/python -m lab reset el7 el8 el9 && $(BIN)/python -m tools.real inventory.py; } 2>&1 \
 		| tee $@.log | sed -u 's/^/$@: /'
 
-$(filter test-%,$(SUITES)) test-vm: test-%: $(VENV)/done system
+$(filter test-%,$(SUITES)) $(ALONE) test-vm: test-%: $(VENV)/done system
 	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pytest -v -p no:cacheprovider $(CAPTURE) $(SELECT) tests/$* 2>&1 \
 		| tee $@.log | sed -u 's/^/$*: /'
 # Their progress is what they print.
 test-sweep test-vm: CAPTURE := --capture=no
+test-toolchain: ## Go built from source: killed on the way, handed on to other releases
 test-vm: system-vm ## SELinux enforcing, lock-outs, power cuts and a reboot in VMs without KVM; hours, SELECT='-m sample' minutes
 
 check: $(VENV)/done ## Lint, types, unit tests and golden plans; no root
@@ -72,7 +75,7 @@ clean: ## Stop the lab and remove what make has made here; images and mirror sta
 	@if [ -x $(BIN)/python ] && [ "$$(id -u)" = 0 ]; then $(BIN)/python -m lab down; fi
 	@if [ -d $(LAB) ]; then echo "$(LAB) still holds $$(du -sh $(LAB) 2>/dev/null | cut -f 1)" \
 		"(disks, images, mirror); as root, with the lab down: rm -r --one-file-system $(LAB)"; fi
-	rm -rf $(VENV) $(SUITES:=.log) test-vm.log elforge.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SUITES:=.log) $(ALONE:=.log) test-vm.log elforge.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 system:
 	@tools/system.sh
