@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -23,6 +23,7 @@ from operations.docker import DATA_ROOT
 from operations.script import program
 from pure.accounts import NAME
 from pure.daemon_options import HostPath, Slug, grammar, space
+from pure.model import Model
 from pure.places import foreign, overlap
 from pure.sizes import UNITS, Size, Span, in_bytes, in_seconds
 from pure.tmpfs import Tmpfs
@@ -58,19 +59,15 @@ Memory = Annotated[
 ]
 
 
-class InMemory(BaseModel):
+class InMemory(Model):
     """A tmpfs for a cache."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     size: Memory
     cap: Size | None = None
 
 
-class Cache(BaseModel):
+class Cache(Model):
     """A directory that one user keeps a cache in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: HostPath
     owner: User
@@ -104,10 +101,8 @@ class Cache(BaseModel):
         )
 
 
-class Limits(BaseModel):
+class Limits(Model):
     """Limits of the engine's build cache."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     max_size: Size | None = None
     max_age: Span | None = None

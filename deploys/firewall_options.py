@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, ClassVar, Literal
 from xml.etree import ElementTree
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from deploys.docker import DockerOptions
 from deploys.options import Fleet, Options
@@ -18,6 +18,7 @@ from pure import firewalld_config as config
 from pure.daemon_options import grammar
 from pure.firewall_state import Part
 from pure.firewalld_config import item
+from pure.model import Model
 
 # What Docker names its own: its bridges, and the one of a swarm.
 DOCKER_INTERFACE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
@@ -130,10 +131,8 @@ ITEMS: dict[str, Callable[[str], str]] = {
 FLAGS = ("masquerade", "forward", "icmp_block_inversion")
 
 
-class Settings(BaseModel):
+class Settings(Model):
     """Lists of settings, each a field of ITEMS."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def items(self) -> list[tuple[str, str]]:
         """Return each setting as its user wrote it, with its canonical form."""

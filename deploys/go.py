@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -33,6 +33,7 @@ from operations.go import GO, VERSION, Artifact, Limit, Recipe, order
 from operations.script import refuse
 from operations.template import rendered
 from pure.daemon_options import grammar
+from pure.model import Model
 from pure.places import foreign
 
 # Unpacks, builds and tries what was downloaded, none of which is root's business.
@@ -102,10 +103,8 @@ Prefix = Annotated[
 Reason = Annotated[str, grammar(r".*\S.*", "a reason, in words")]
 
 
-class Digest(BaseModel):
+class Digest(Model):
     """What a release file must be, for one that ``deploys/go.lock`` does not list."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     sha256: Annotated[str, grammar(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]
     size: Annotated[int, Field(gt=0)] | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -20,6 +20,7 @@ from operations import archive, files, netrc
 from pure import secrets
 from pure.accounts import NAME
 from pure.daemon_options import HOSTNAME, HostPath, Unique, grammar
+from pure.model import Model
 from pure.places import foreign, overlap
 
 # The go.env of every toolchain that elforge installs is a link to this file.
@@ -63,10 +64,8 @@ Compiler = Annotated[
 Reason = Annotated[str, grammar(r".*\S.*", "a reason, in words")]
 
 
-class Credential(BaseModel):
+class Credential(Model):
     """One login of one user."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     user: User
     machine: Annotated[str, grammar(rf"{HOSTNAME}(:\d{{1,5}})?", "a host, or HOST:PORT, without https://")]
@@ -82,10 +81,8 @@ class Credential(BaseModel):
         return reference
 
 
-class Modules(BaseModel):
+class Modules(Model):
     """An archive of a module cache."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     url: str
     sha256: Annotated[str, grammar(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]

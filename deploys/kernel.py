@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pyinfra.api import deploy
 
 from deploys.docker import DockerOptions
@@ -17,6 +17,7 @@ from facts.release import Machine
 from operations import kernel as settings
 from operations.kernel import NR_OPEN, comes_with
 from pure.daemon_options import Unique, grammar
+from pure.model import Model
 
 LIMITS = "/etc/security/limits.d/elforge.conf"
 # fs.nr_open's default: pam_limits lets nobody in whose limit it cannot set.
@@ -61,10 +62,8 @@ PROFILES = {
 }
 
 
-class Limit(BaseModel):
+class Limit(Model):
     """A line of limits.conf(5)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     domain: Domain
     type: Literal["soft", "hard", "-"] = "-"

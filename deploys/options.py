@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from pure.model import Model
 from pure.secrets import masked
 
 # How alike (0 to 1) a name must be to be offered instead of an unknown option, and to be taken for a slip
@@ -22,10 +23,9 @@ from pure.secrets import masked
 HINT, SLIP = 0.7, 0.9
 
 
-class Options(BaseModel):
+class Options(Model):
     """Base of every deploy's options: immutable, strictly typed, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     namespace: ClassVar[str]
     # Options, or fields in them, whose values may hold secrets, even mistaken ones: no message repeats them.
     hidden: ClassVar[frozenset[str]] = frozenset()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gc
+import atexit
+import os
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
-from functools import cache, reduce
-from pathlib import Path
-from types import ModuleType
+from functools import reduce
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import click
 from pyinfra import host
-from pyinfra.api import connectors
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_state
 
+from deploys.once import quicker
 from deploys.options import Fleet, Options, problems
 from deploys.release import RELEASES, refusal
 from facts.release import ElRelease, Instance, Machine
@@ -64,7 +63,6 @@ def run(*steps: Step) -> None:
     ``run(Step(base, BaseOptions), Step(docker, DockerOptions, group="docker_hosts"))``
     """
     state = host.state
-    _be_found(Path(state.cwd or "."), state.current_deploy_filename or "")
     if names := _unmatched(state.inventory):
         raise Refused(f"--limit {', '.join(names)}: no such host or group; nothing was changed")
     if state not in _checked:
@@ -78,17 +76,6 @@ def run(*steps: Step) -> None:
             step.deploy(models[step.options], RELEASES[machine.major], machine)
 
 
-def _be_found(folder: Path, name: str) -> None:
-    """
-    Let ``inspect`` know the file that pyinfra executes, as if it had been imported.
-
-    pyinfra 3.10.0 asks for the line of each operation (api/util.py, get_operation_order_from_stack); in a
-    file of no module that takes a search of all modules: 60 ms of CPU per host (2026-11).
-    """
-    module = sys.modules.setdefault(f"pyinfra deploy {name}", ModuleType(name))
-    module.__file__ = str(folder / name)
-
-
 def guard() -> None:
     """
     Refuse command lines that pyinfra 3.10.0 takes for a success; called by ``config.py``.
@@ -96,9 +83,7 @@ def guard() -> None:
     deploy.py cannot: it is not read at all without a host (cli.py, ``_main``), and it runs in greenlets,
     where click's context is out of reach.
     """
-    _look_up_connectors_once()
-    # What was imported stays; collecting garbage among it takes an eighth of a run (2026-11).
-    gc.freeze()
+    quicker()
     context = click.get_current_context(silent=True)
     if context is None:
         return
@@ -107,25 +92,35 @@ def guard() -> None:
         # Under -y pyinfra detects no changes (cli.py, `_setup_state`).
         raise Refused("--dry together with -y (or PYINFRA_YES) would predict no changes at all; leave out -y")
     _limits[:] = params.get("limit") or ()
-    context.call_on_close(lambda: _end_without_hosts(str(params.get("inventory"))))
+    context.call_on_close(lambda: _end(str(params.get("inventory"))))
 
 
-def _look_up_connectors_once() -> None:
-    """pyinfra reads the metadata of all installed packages for each host (inventory.py), 5 ms a time."""
-    connectors.entry_points = cache(connectors.entry_points)
+def _end(source: str) -> None:
+    """
+    End with exit code 2 where pyinfra would end with 0, for want of hosts; and end at once.
+
+    An interpreter takes 0.1 s of CPU to take itself down (2026-11).
+    """
+    ended = sys.exception()
+    code = 2 if _without_hosts(source) else ended.code if isinstance(ended, SystemExit) else None
+    if isinstance(code, int):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def _end_without_hosts(source: str) -> None:
-    """End with exit code 2 where pyinfra would end with 0."""
+def _without_hosts(source: str) -> bool:
+    """Say so where a run had none."""
     state = ctx_state.get()
     inventory = getattr(state, "inventory", None)
     if inventory is None:
-        return  # something else has ended the run before
+        return False  # something else has ended the run before
     if len(inventory if state.limit_hosts is None else state.limit_hosts):
-        return
+        return False
     known = ", ".join(sorted(each.name for each in inventory)) or "none"
     click.echo(f"--> no host to work on; nothing was done. Hosts in {source}: {known}", err=True)
-    sys.exit(2)
+    return True
 
 
 def _unmatched(inventory: Inventory) -> list[str]:

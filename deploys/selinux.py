@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pyinfra.api import deploy
 
 from deploys.options import Options
@@ -16,6 +16,7 @@ from facts.release import Machine
 from operations import rpm
 from operations import selinux as policy
 from pure.daemon_options import HostPath
+from pure.model import Model
 
 # What semanage port takes: EL7's userspace 2.5 knows no other two.
 PROTOCOLS = {7: ("tcp", "udp"), 8: ("tcp", "udp", "sctp", "dccp"), 9: ("tcp", "udp", "sctp", "dccp")}
@@ -90,10 +91,8 @@ Ports = Annotated[str, AfterValidator(_ports)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
-class FileContext(BaseModel):
+class FileContext(Model):
     """Which type files get whose whole path matches."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: Pattern
     type: Type | Literal["<<none>>"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from deploys.firewall_options import FirewallOptions, Zone, overlap
 from deploys.firewall_options import Name as ZoneName
@@ -18,6 +18,7 @@ from deploys.selinux import SelinuxOptions, Type
 from deploys.urls import bad_urls
 from pure.accounts import NAME
 from pure.daemon_options import HostPath, Unique, grammar
+from pure.model import Model
 from pure.places import foreign
 from pure.secrets import Reference
 from pure.sizes import UNITS, Size, in_bytes
@@ -89,10 +90,8 @@ Seconds = Annotated[int, Field(ge=1, le=3600)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 
 
-class App(BaseModel):
+class App(Model):
     """An application: where its program comes from, how it runs, and what tells that it works."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     state: Literal["present", "absent"] = "present"
     version: Version = Field("", validate_default=False)

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pure.accounts import NAME
+from pure.model import Model
 from pure.secrets import masked
 
 # Units are binary, as the engine reads them (go-units RAMInBytes): 1GB = 1024^3 bytes.
@@ -197,13 +198,7 @@ Seconds = Annotated[int, Field(ge=0)]
 Unique = AfterValidator(_unique)
 
 
-class Nested(BaseModel):
-    """Base of the structured values: as strict as the options around them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class AddressPool(Nested):
+class AddressPool(Model):
     """A range from which networks without an explicit subnet are cut."""
 
     base: Network
@@ -217,7 +212,7 @@ class AddressPool(Nested):
         return self
 
 
-class Ulimit(Nested):
+class Ulimit(Model):
     """A soft and a hard limit; -1 is unlimited."""
 
     soft: int = Field(ge=-1)
@@ -230,7 +225,7 @@ class Ulimit(Nested):
         return self
 
 
-class Proxies(Nested):
+class Proxies(Model):
     """Proxies of the engine itself (pulls, pushes), not of builds or containers."""
 
     http_proxy: ProxyUrl | None = Field(default=None, serialization_alias="http-proxy")
@@ -240,14 +235,14 @@ class Proxies(Nested):
     )
 
 
-class Runtime(Nested):
+class Runtime(Model):
     """An OCI runtime besides runc."""
 
     path: HostPath
     args: list[Text] | None = Field(default=None, serialization_alias="runtimeArgs")
 
 
-class Nri(Nested):
+class Nri(Model):
     """Node Resource Interface."""
 
     enable: bool
@@ -256,7 +251,7 @@ class Nri(Nested):
     socket_path: HostPath | None = Field(default=None, serialization_alias="socket-path")
 
 
-class Entitlements(Nested):
+class Entitlements(Model):
     """What a build may ask for."""
 
     network_host: bool | None = Field(default=None, serialization_alias="network-host")
@@ -264,7 +259,7 @@ class Entitlements(Nested):
     device: bool | None = Field(default=None, description="From engine 29.0.")
 
 
-class GcPolicy(Nested):
+class GcPolicy(Model):
     """One rule of the build cache's garbage collection; rules run in the order given."""
 
     all: bool = False
@@ -320,7 +315,7 @@ def ordered_spaces(reserved: str | None, cap: str | None, disk: int | None = Non
         raise ValueError(f"reserved_space {reserved} is above max_used_space {cap}")
 
 
-class DaemonOptions(Nested):
+class DaemonOptions(Model):
     """What daemon.json says; a field of None is not written. `docker_log_opts` becomes `log-opts`."""
 
     # Logs
