@@ -22,7 +22,7 @@ class Point(NamedTuple):
 # Points of one scenario: a run dies at the first, the run that makes up for it at the second.
 Chain = tuple[Point, ...]
 # Of a sample, as many deaths as one restored host goes through: restoring and comparing cost most.
-DEATHS = 5
+DEATHS = 8
 
 
 class Recorded(NamedTuple):
