@@ -17,8 +17,8 @@ GOLDEN = Path(__file__).parent / "golden"
 LAB_FOLDERS = {
     *("lab", "firewall", "service", "golang", "toolchain", "faults", "engine", "sweep", "acceptance", "vm")
 }
-# Runs of pyinfra in this process are quick in the way those of its command line are (config.py); cases are read
-# by libyaml where it is there, ten times as quick.
+# Runs of pyinfra in this process are as quick as those of its command line (config.py), and cases are read by
+# libyaml where it is there, ten times as quick.
 quicker()
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Helpers whose asserts are to say what they saw.

@@ -24,7 +24,8 @@ def ci(host: Host, command: str) -> str:
 
 
 def cut_back(host: Host, name: str) -> None:
-    root(host, f"systemctl start elforge-cache-{name}.service")
+    unit = f"elforge-cache-{name}.service"
+    root(host, f"systemctl reset-failed {unit}; systemctl start {unit}")  # more often than systemd lets one
 
 
 @pytest.fixture(scope="module")
