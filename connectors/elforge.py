@@ -52,7 +52,7 @@ class ElforgeConnector(SSHConnector):
     not a fact's, an upload or a new connection ends that, for the rest of the run.
     """
 
-    data_meta: dict[str, DataMeta] = {
+    data_meta: dict[str, DataMeta] = {  # noqa: RUF012, as pyinfra has it
         **connector_data_meta,
         "ssh_strict_host_key_checking": DataMeta("SSH strict host key checking", "yes"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import reduce
@@ -78,7 +79,7 @@ def run(*steps: Step) -> None:
 
 def guard() -> None:
     """
-    Refuse command lines that pyinfra 3.10.0 takes for a success; called by ``config.py``.
+    Refuse command lines that pyinfra 3.10.0 takes for a success, and make runs quick; for ``config.py``.
 
     deploy.py cannot: it is not read at all without a host (cli.py, ``_main``), and it runs in greenlets,
     where click's context is out of reach.
@@ -97,17 +98,21 @@ def guard() -> None:
 
 def _end(source: str) -> None:
     """
-    End with exit code 2 where pyinfra would end with 0, for want of hosts; and end at once.
+    End with exit code 2 where pyinfra would end with 0, for want of hosts; end a run that is done at once.
 
-    An interpreter takes 0.1 s of CPU to take itself down (2026-11).
+    An interpreter takes 0.1 s of CPU to take itself down (2026-11). It still does after an error, and where
+    a thread of somebody else's is at work.
     """
     ended = sys.exception()
     code = 2 if _without_hosts(source) else ended.code if isinstance(ended, SystemExit) else None
-    if isinstance(code, int):
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    if isinstance(code, int) and all(each.daemon for each in others):
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    if code == 2:
+        sys.exit(code)
 
 
 def _without_hosts(source: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import inspect
 import json
 import os
 import runpy
@@ -84,8 +83,6 @@ def _serve(line: socket) -> None:
     for folder in ("deploys", "connectors"):
         for path in sorted((ROOT / folder).glob("[!_]*.py")):
             import_module(f"{folder}.{path.stem}")
-    # pyinfra looks at its stack for each operation; the first look finds the files of all modules.
-    inspect.stack()
     # Collecting garbage among what was imported takes a forked run a third of its CPU.
     gc.freeze()
     while True:

@@ -129,7 +129,7 @@ def test_an_answer_that_makes_no_sense(lines, message):
 class Server(BaseHTTPRequestHandler):
     """Serves FILE well and badly, by the last part of the path."""
 
-    asked: list[str] = []
+    asked: list[str] = []  # noqa: RUF012
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""

@@ -52,7 +52,7 @@ UNIQUE = (
 
 
 class Outcome(NamedTuple):
-    """What a point left behind after one more run; empty when it converged."""
+    """What a point left behind after the runs that followed; empty when it converged."""
 
     point: Point
     wrong: str
