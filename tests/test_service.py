@@ -130,6 +130,14 @@ def test_what_has_failed_is_named_in_the_plan(caplog):
     assert "shop@1.service has failed" not in caplog.text
 
 
+def test_what_systemd_is_too_old_for_is_named_in_a_plan_that_changes_something(caplog):
+    planned(converged(7), options())
+    assert "systemd 219" not in caplog.text
+    planned(Answers(7), options())
+    assert "shop-probe@.service: systemd 219 does not know LogLevelMax: left out" in caplog.text
+    assert "shop@.service: systemd 219 does not know MemorySwapMax, " in caplog.text
+
+
 def test_removal():
     gone = ServiceOptions.model_validate({"apps": {"shop": {"state": "absent"}}})
     assert [step.commands for step in planned(converged(9), gone).steps] == [["undeployed shop"]]
@@ -225,9 +233,14 @@ def test_what_systemd_is_too_old_for_is_left_out_and_named(systemd):
     gone = {name for name in keys(new) - keys(old) if unit.KNOWN.get(name, unit.Known()).older is None}
     said = next(line for line in made(systemd).dropped if line.startswith("shop@.service: "))
     assert gone
-    assert gone <= set(said.removesuffix(": left out").replace(",", "").split())
+    assert gone <= {word.strip(",").split("=")[0] for word in said.removesuffix(": left out").split()}
     assert all(name in old.splitlines()[1] for name in gone), "and in the unit itself"
     assert made(252).dropped == ()
+
+
+def test_of_a_value_that_systemd_is_too_old_for_the_directive_is_named_with_it():
+    assert "SystemCallFilter=@system-service" in unit_of(219).splitlines()[1].split(", ")
+    assert unit_of(239).count("SystemCallFilter=@system-service") == 1, "a line of its own"
 
 
 @pytest.mark.parametrize("profile", HARDENING)
