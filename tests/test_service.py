@@ -138,6 +138,30 @@ def test_what_systemd_is_too_old_for_is_named_in_a_plan_that_changes_something(c
     assert "shop@.service: systemd 219 does not know MemorySwapMax, " in caplog.text
 
 
+def test_what_nothing_would_notice_is_named_in_a_plan_that_changes_something(caplog):
+    planned(converged(9), options(probe=None))
+    assert caplog.text == ""
+    planned(Answers(9), options(probe=None))
+    started = "a release that is active for two seconds counts as working: set probe, or notify"
+    assert f"service_apps.shop: {started}" in caplog.text
+    assert "service_apps.shop: nothing notices when it hangs: set probe, or watchdog" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("app", "options"),
+    [
+        ({}, ["probe, or notify", "probe, or watchdog"]),
+        ({"restart": "no"}, ["probe, or notify"]),
+        ({"notify": True}, ["probe, or watchdog"]),
+        ({"notify": True, "restart": "no"}, []),
+        ({"watchdog": 10}, []),
+        ({"probe": SHOP["probe"]}, []),
+    ],
+)
+def test_which_options_would_notice_more(app, options):
+    assert [line.partition(": set ")[2] for line in made(252, **{"probe": None, **app}).unseen] == options
+
+
 def test_removal():
     gone = ServiceOptions.model_validate({"apps": {"shop": {"state": "absent"}}})
     assert [step.commands for step in planned(converged(9), gone).steps] == [["undeployed shop"]]
