@@ -87,6 +87,7 @@ def manifest(name: str, app: App, systemd: int, go: str = "") -> Manifest:
             for unit, text in texts.items()
             if text.dropped
         ),
+        unseen=tuple(_unseen(name, app)),
     )
 
 
@@ -101,6 +102,18 @@ def _ports(app: App) -> Iterator[str]:
             yield f"{port} open in {app.zone}"
         if app.selinux_type:
             yield f"{port} of type {app.selinux_type}"
+
+
+def _unseen(name: str, app: App) -> Iterator[str]:
+    speaks = app.notify or app.watchdog
+    if not app.probe and not speaks:
+        yield (
+            f"service_apps.{name}: a release that is active for two seconds counts as working: "
+            "set probe, or notify"
+        )
+    # What is not to be restarted has no use for either.
+    if not app.probe and not app.watchdog and app.restart != "no":
+        yield f"service_apps.{name}: nothing notices when it hangs: set probe, or watchdog"
 
 
 def _own(app: App, go: str) -> dict[str, str]:

@@ -86,6 +86,7 @@ class Manifest:
     ready: int = 30  # for each unit to come up, seconds
     ports: tuple[str, ...] = ()  # what the firewall and SELinux deploys are asked for, in words
     dropped: tuple[str, ...] = ()  # what the units would say if systemd were newer
+    unseen: tuple[str, ...] = ()  # what of the application nothing would notice
 
     def text(self) -> str:
         """Return it as ``operations/sh/manifest.sh`` reads it; its last line says that it is whole."""
@@ -181,7 +182,7 @@ def deployed(manifest: Manifest) -> Commands:
     if _stands(found, everything):
         host.noop(f"{manifest.name}: release {manifest.version} already runs as declared")
         return
-    for line in [*manifest.dropped, *_failures(manifest, found)]:
+    for line in [*manifest.dropped, *manifest.unseen, *_failures(manifest, found)]:
         warn(line)
     # A unit that hangs has its time before its restart, for that (90 s more, to stop) and after it; all of it
     # twice, for this release and for the one before it.

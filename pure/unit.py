@@ -32,7 +32,7 @@ class Text(NamedTuple):
     """A unit's text, and the directives that systemd is too old for."""
 
     text: str
-    dropped: list[str]
+    dropped: list[str]  # by their names, and by name=value where that alone is too young
 
 
 _ALWAYS = """
@@ -113,7 +113,7 @@ def rendered(directives: Iterable[Directive], systemd: int, options: str) -> Tex
     for each in directives:
         said = fitted(each, systemd)
         if said is None:
-            dropped.append(each.name)
+            dropped.append(_entry(each))
         else:
             lines[said.section].append(f"{said.name}={said.value}\n")
     names = list(dict.fromkeys(dropped))
@@ -126,13 +126,18 @@ def rendered(directives: Iterable[Directive], systemd: int, options: str) -> Tex
 
 def fitted(directive: Directive, systemd: int) -> Directive | None:
     """Return a directive in the words of a version of systemd; None when it has none for it."""
-    _, name, value = directive
-    known = KNOWN.get(f"{name}={value}") or KNOWN[name]
+    known = KNOWN[_entry(directive)]
     if systemd >= known.since:
         return directive
     if known.older is None:
         return None
-    return Directive(*known.older, value if known.value is None else known.value)
+    return Directive(*known.older, directive.value if known.value is None else known.value)
+
+
+def _entry(directive: Directive) -> str:
+    """Return by what KNOWN has a directive: with its value where that is what is young."""
+    text = f"{directive.name}={directive.value}"
+    return text if text in KNOWN else directive.name
 
 
 def overridden(unit: str, dropin: str) -> list[str]:

@@ -14,7 +14,11 @@ SOURCES = [
     for folder in ("engine", "faults", "firewall", "golang", "lab", "service", "toolchain", "vm")
     for path in (ROOT / "tests" / folder).glob("test_*.py")
 ]
-TESTS = {name for text in SOURCES for name in re.findall(r"^def (test_[hci]\d+_\w+)", text, re.MULTILINE)}
+NAMED = re.compile(r"^def (test_[hci]\d+_\w+)", re.MULTILINE)
+TESTS = {name for text in SOURCES for name in NAMED.findall(text)}
+UNIT_TESTS = {
+    f"tests/{path.name}": NAMED.findall(path.read_text()) for path in (ROOT / "tests").glob("test_*.py")
+}
 STATES = ("tested: ", "open (", "n/a", "unit tests (tests/", "tests/sweep", "as H")
 
 
@@ -29,3 +33,10 @@ def test_what_is_called_tested_is_a_test(name: str, state: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", state))
     assert named
     assert named == {test for test in TESTS if test.startswith(f"test_{name.lower()}_")}
+
+
+@pytest.mark.parametrize(("name", "state"), [row for row in ROWS if row[1].startswith("unit tests (")])
+def test_what_is_called_a_unit_test_is_one_of_the_files_named(name: str, state: str) -> None:
+    files = re.findall(r"tests/test_\w+\.py", state)
+    found = {test for file in files for test in UNIT_TESTS[file] if f"_{name.lower()}_" in test}
+    assert set(re.findall(r"`(test_\w+)`", state)) == found

@@ -20,14 +20,12 @@ from deploys.options import Options
 from deploys.release import RELEASES
 from deploys.selinux import SelinuxOptions
 from deploys.service import service
-from deploys.service_options import App, ServiceOptions
-from deploys.service_unit import HARDENING, manifest
+from deploys.service_options import ServiceOptions
 from facts.release import ElRelease
 from facts.service import Release
-from operations.service import Manifest, rollback
-from pure import unit
+from operations.service import rollback
 from pure.firewall_state import ETC, LIB
-from tests.answers import SYSTEMD, ZONE, Answers, shown, shown_all
+from tests.answers import ZONE, Answers, shown, shown_all
 from tests.answers import firewall as firewall_says
 from tests.plan import Plan, plan, text
 
@@ -130,6 +128,23 @@ def test_what_has_failed_is_named_in_the_plan(caplog):
     assert "shop@1.service has failed" not in caplog.text
 
 
+def test_what_systemd_is_too_old_for_is_named_in_a_plan_that_changes_something(caplog):
+    planned(converged(7), options())
+    assert "systemd 219" not in caplog.text
+    planned(Answers(7), options())
+    assert "shop-probe@.service: systemd 219 does not know LogLevelMax: left out" in caplog.text
+    assert "shop@.service: systemd 219 does not know MemorySwapMax, " in caplog.text
+
+
+def test_what_nothing_would_notice_is_named_in_a_plan_that_changes_something(caplog):
+    planned(converged(9), options(probe=None))
+    assert caplog.text == ""
+    planned(Answers(9), options(probe=None))
+    started = "a release that is active for two seconds counts as working: set probe, or notify"
+    assert f"service_apps.shop: {started}" in caplog.text
+    assert "service_apps.shop: nothing notices when it hangs: set probe, or watchdog" in caplog.text
+
+
 def test_removal():
     gone = ServiceOptions.model_validate({"apps": {"shop": {"state": "absent"}}})
     assert [step.commands for step in planned(converged(9), gone).steps] == [["undeployed shop"]]
@@ -174,126 +189,6 @@ def test_a_build_needs_go():
     assert said_beside({GoOptions: None}) == [line]
     assert said_beside({GoOptions: GO.model_copy(update={"state": "absent"})}) == [line]
     assert said_beside({}) == []
-
-
-# Units
-
-
-def made(systemd: int, **app: object) -> Manifest:
-    return manifest("shop", App.model_validate({**SHOP, **app}), systemd)
-
-
-def unit_of(systemd: int, **app: object) -> str:
-    return made(systemd, **app).units["shop@.service"]
-
-
-@pytest.mark.parametrize(
-    ("systemd", "lines"),
-    [
-        (
-            219,
-            [
-                "MemoryLimit=256M",
-                "StartLimitInterval=60",
-                "ProtectSystem=full",
-                "ReadWriteDirectories=/var/lib/shop",
-            ],
-        ),
-        (239, ["MemoryMax=256M", "StartLimitIntervalSec=60", "ProtectSystem=strict", "RestrictSUIDSGID=yes"]),
-        (252, ["MemoryMax=256M", "MemorySwapMax=0", "ProtectProc=invisible", "ReadWritePaths=/var/lib/shop"]),
-    ],
-)
-def test_a_unit_speaks_the_words_of_its_systemd(systemd, lines):
-    assert set(lines) <= set(unit_of(systemd).splitlines())
-
-
-@pytest.mark.parametrize(
-    ("systemd", "section"), [(219, "Service"), (229, "Service"), (230, "Unit"), (252, "Unit")]
-)
-def test_the_start_limit_stands_where_its_systemd_looks_for_it(systemd, section):
-    parts = dict(part.split("]\n", 1) for part in unit_of(systemd).split("[")[1:])
-    assert "StartLimitBurst=5\n" in parts[section]
-    assert sum("StartLimitBurst" in part for part in parts.values()) == 1
-
-
-@pytest.mark.parametrize("systemd", [219, 239])
-def test_what_systemd_is_too_old_for_is_left_out_and_named(systemd):
-    def keys(text: str) -> set[str]:
-        return {line.split("=")[0] for line in text.splitlines() if "=" in line}
-
-    old, new = unit_of(systemd), unit_of(252)
-    gone = {name for name in keys(new) - keys(old) if unit.KNOWN.get(name, unit.Known()).older is None}
-    said = next(line for line in made(systemd).dropped if line.startswith("shop@.service: "))
-    assert gone
-    assert gone <= set(said.removesuffix(": left out").replace(",", "").split())
-    assert all(name in old.splitlines()[1] for name in gone), "and in the unit itself"
-    assert made(252).dropped == ()
-
-
-@pytest.mark.parametrize("profile", HARDENING)
-def test_every_directive_has_a_first_systemd(profile):
-    for systemd in SYSTEMD.values():
-        made(systemd, hardening=profile, watchdog=10, listen=["8080"])
-
-
-def test_i20_percent_dollar_and_quotes_are_the_programs():
-    line = next(line for line in unit_of(252).splitlines() if line.startswith("ExecStart="))
-    assert line == 'ExecStart=/opt/shop/current/bin/shop -listen ":808%i" -motto "50%% \\"off\\" $$1"'
-
-
-def test_i20_a_word_that_begins_with_a_dollar_takes_a_variable_of_that_value():
-    declared = made(219, arguments=["$HOME", "${HOME}", "$$", "a$"])
-    line = next(
-        line for line in declared.units["shop@.service"].splitlines() if line.startswith("ExecStart=")
-    )
-    words = '"${ELFORGE_DOLLAR}HOME" "${ELFORGE_DOLLAR}{HOME}" "${ELFORGE_DOLLAR}$$" "a$$"'
-    assert line == f"ExecStart=/opt/shop/current/bin/shop {words}"
-    assert declared.variables["ELFORGE_DOLLAR"] == "$"
-    assert "ELFORGE_DOLLAR" not in made(219).variables
-
-
-def test_a_privileged_port_needs_its_capability_and_no_user_namespace():
-    text = unit_of(252, ports=["80/tcp"])
-    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in text
-    assert "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n" in text
-    assert "PrivateUsers" not in text
-
-
-def test_gos_limits_come_from_systemds():
-    assert made(252).variables == {"GOMEMLIMIT": str(2**28 * 9 // 10), "GOMAXPROCS": "2", "LEVEL": "info"}
-    assert made(252, cpus=0.5).variables["GOMAXPROCS"] == "2", "as Go 1.25 itself"
-    assert made(252, cpus=3.1).variables["GOMAXPROCS"] == "4"
-    assert made(252, environment={"GOMAXPROCS": "1"}).variables["GOMAXPROCS"] == "1"
-
-
-def test_what_is_not_to_be_restarted_has_no_timer_that_restarts_it():
-    once = made(252, restart="no")
-    assert (once.watchers, list(once.units)) == ((), ["shop@.service"])
-    assert once.probe, "a start has to answer all the same"
-
-
-def test_a_process_is_told_by_all_that_it_was_started_with():
-    def state(**app: object) -> str:
-        return made(252, **app).text().split("ELFORGE_STATE=")[1]
-
-    changes = [{}, {"version": "2"}, {"memory": "512M"}, {"environment": {"LEVEL": "debug"}}]
-    assert len({state(**change) for change in changes}) == len(changes)
-    assert state(probe_seconds=20) == state(), "how it is looked after is no reason to restart it"
-
-
-def test_a_manifest_says_what_other_deploys_do_for_it():
-    assert made(252).ports == (
-        *("8081/tcp open in public", "8081/tcp of type http_port_t"),
-        *("8082/tcp open in public", "8082/tcp of type http_port_t"),
-    )
-    assert made(252, open=False, selinux_type=None).ports == ()
-
-
-def test_secrets_are_in_the_0600_file_alone():
-    files = made(252).text().split("\n+ ")
-    assert [each.split("\n")[0] for each in files if "s3cret" in each] == [
-        "600 /etc/elforge/service/shop.env"
-    ]
 
 
 # What is asked of other deploys

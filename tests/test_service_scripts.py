@@ -308,6 +308,23 @@ def test_a_program_is_what_the_kernel_runs_itself(machine):
     assert (machine.folder / "opt/shop/releases/2.0/bin/shop").read_bytes() == Path("/bin/sleep").read_bytes()
 
 
+def test_a_program_by_url_is_fetched_and_only_with_its_digest(machine):
+    program = Path("/bin/sleep").read_bytes()
+    (machine.folder / "program").write_bytes(program)
+    url = f"file://{machine.folder}/program"
+    wrong, right = "0" * 64, hashlib.sha256(program).hexdigest()
+    done = machine.run("obtain", "shop", "2.0", wrong, url)
+    assert done.returncode == 1
+    assert f"{url}: sha256 is {right}, expected {wrong}" in done.stderr
+    assert "shop: release 2.0 was not to be had; nothing has changed" in done.stderr
+    release = machine.folder / "opt/shop/releases/2.0"
+    assert not release.exists()
+    done = machine.run("obtain", "shop", "2.0", right, url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (release / "bin/shop").read_bytes() == program
+    assert f"origin sha256 {right}\n" in (release / "elforge.record").read_text()
+
+
 def test_a_release_may_be_called_like_an_archive_of_another(machine):
     for version in ("1.1", "1.1.tar.gz"):
         machine.release(version)

@@ -1,5 +1,9 @@
 """Services: what runs is the declared release, as its own user, and what must not be read is not."""
 
+import re
+
+import pytest
+
 
 def units(name, app):
     return [f"{name}@{each}" for each in app.instances] or [name]
@@ -27,6 +31,23 @@ def test_every_probe_answers(host, service):
             else:
                 asked = host.run("curl -q -fsS -m 5 --noproxy '*' %s", url)
             assert asked.rc == 0, (name, url, asked.stderr)
+
+
+def test_what_is_strict_is_little_exposed(host, service):
+    if host.run("systemd-analyze --help | grep -qw security").rc != 0:
+        pytest.skip("this systemd has no systemd-analyze security")
+    # Capabilities that somebody declares cost what they cost.
+    apps = {
+        name: app
+        for name, app in service.apps.items()
+        if app.state == "present" and app.hardening == "strict" and not app.capabilities
+    }
+    if not apps:
+        pytest.skip("no service is declared strict and without capabilities")
+    for unit in [unit for name, app in apps.items() for unit in units(name, app)]:
+        said = host.check_output("systemd-analyze security --no-pager %s.service", unit)
+        (score,) = re.findall(r"Overall exposure level for .*: ([0-9.]+)", said)
+        assert 0 < float(score) < 3, (unit, score)
 
 
 def test_secrets_are_roots(host, service):

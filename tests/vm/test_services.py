@@ -50,7 +50,12 @@ class Application:
             "journald_rate_burst": 0,
             "journald_rate_seconds": 0,
         }
-        return {"service_apps": {"app": app}, "caches_places": {"ci": cache}, **journal}
+        # A setting that comes with a module, and that the module itself begins with as 1.
+        kernel = {
+            "kernel_profiles": ["containers"],
+            "kernel_sysctl": {"net.bridge.bridge-nf-call-arptables": 0},
+        }
+        return {"service_apps": {"app": app}, "caches_places": {"ci": cache}, **journal, **kernel}
 
     def run(self, *words: Any, **options: Any) -> Run:
         return pyinfra(self.host.name, deploy=DEPLOY, data=self.data(*words, **options))
@@ -104,6 +109,12 @@ def mounted(host: Host) -> str:
     return " ".join(said.split())
 
 
+def of_kernel(host: Host) -> list[str]:
+    """Return which module of a setting is loaded, and the setting."""
+    words = "lsmod | cut -d ' ' -f 1 | grep -x br_netfilter; sysctl -n net.bridge.bridge-nf-call-arptables"
+    return root(host, words).split()
+
+
 def test_h47_what_is_put_there_has_the_label_of_its_path(host: Host) -> None:
     assert root(host, "restorecon -nRv /etc /opt /srv /var/lib/elforge") == ""
     assert root(host, "stat -L -c %C /opt/app/current/bin/app").split(":")[2] == "bin_t"
@@ -124,7 +135,7 @@ def test_a_hang_is_noticed_and_ends_in_a_restart(up: Application) -> None:
     time.sleep(20)
     before = pid(up.host)
     up.host.ssh(f"curl -fsS -m 5 {URL}/hang", user="root")
-    # Three looks, 5 s apart, 5 s for the last answer, and a restart.
+    # Three looks, 5 s apart, 5 s for the last answer, and a minute more for what is emulated.
     seconds = until(lambda: pid(up.host) != before and answers(up.host), 3 * 5 + 5 + SECONDS / 2)
     print(f"{NAME}: a hang was over after {seconds:.1f} s")
     assert "restarting it, restart 1" in root(up.host, "journalctl -b -u app-probe.service -o cat")
@@ -172,6 +183,20 @@ def test_the_log_budget_holds_after_200_mb_of_logging(host: Host) -> None:
     assert 16 * 2**20 < used <= 40 * 2**20, used
 
 
+def test_a_full_tmpfs_leaves_the_host_at_work(up: Application) -> None:
+    full = f"{CACHE}/full"
+    try:
+        done = up.host.ssh(f"head -c 100M /dev/zero >{full}", user="root")
+        assert done.returncode != 0
+        assert "No space left on device" in done.stderr
+        assert int(root(up.host, f"stat -c %s {full}")) <= 64 * 2**20
+        assert answers(up.host)
+        again = up.run()
+        assert (again.code, again.changed) == (0, set()), again.output
+    finally:
+        root(up.host, f"rm -f {full}")
+
+
 def test_selinux_has_denied_nothing(host: Host) -> None:
     denied = re.compile(r"avc: +denied .*(comm=\"(app|systemctl|systemd-analyze)\"|/opt/app|elforge)")
     assert [line for line in root(host, "dmesg").splitlines() if denied.search(line)] == []
@@ -182,10 +207,12 @@ def test_h69_a_boot_brings_it_back(up: Application, how: str) -> None:
     host = up.host
     before = mounted(host)
     assert before.startswith("tmpfs 64M "), before
+    assert of_kernel(host) == ["br_netfilter", "0"]
     getattr(host, how)()
     host.up()
     until(lambda: answers(host), SECONDS)
     assert mounted(host) == before
+    assert of_kernel(host) == ["br_netfilter", "0"]
     assert root(host, f"restorecon -nv {CACHE}") == ""
     done = up.run()
     assert (done.code, done.changed) == (0, set()), done.output
