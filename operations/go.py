@@ -299,7 +299,7 @@ def _is_there(recipe: Recipe, found: dict[str, Toolchain]) -> bool:
     each = found.get(recipe.name)
     if each and not each.version:
         refuse(f"{recipe.root}/{recipe.name} is not elforge's: move it away")
-    return bool(each and each.whole)
+    return bool(each and each.whole and (each.cgo or not recipe.cgo))
 
 
 # One copy serves all the hosts of a run, which gets to them side by side.
