@@ -15,6 +15,11 @@ SOURCES = [
     for path in (ROOT / "tests" / folder).glob("test_*.py")
 ]
 TESTS = {name for text in SOURCES for name in re.findall(r"^def (test_[hci]\d+_\w+)", text, re.MULTILINE)}
+UNITS = {
+    name
+    for path in (ROOT / "tests").glob("test_*.py")
+    for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+} | {path.stem for path in (ROOT / "tests/operations").glob("*/*.yaml")}
 STATES = ("tested: ", "open (", "n/a", "unit tests (tests/", "tests/sweep", "as H")
 
 
@@ -29,3 +34,9 @@ def test_what_is_called_tested_is_a_test(name: str, state: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", state))
     assert named
     assert named == {test for test in TESTS if test.startswith(f"test_{name.lower()}_")}
+
+
+def test_a_unit_test_that_is_named_is_one() -> None:
+    named = {name for _, state in ROWS if "unit tests (" in state for name in re.findall(r"`(\w+)`", state)}
+    assert named
+    assert named - UNITS - TESTS == set()
