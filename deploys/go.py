@@ -163,7 +163,8 @@ class GoOptions(Options):
     )
     bootstrap: Version | None = Field(
         None,
-        description="the binary release that builds source; None: the newest patch of the oldest able line",
+        description="the binary release that builds source; None: a toolchain that elforge has on the host, "
+        "else the newest patch of the oldest able line",
     )
     build_host: str | None = Field(
         None,
@@ -351,7 +352,7 @@ def _recipe(version: str, options: GoOptions, machine: Machine, release: Release
         bases=tuple(url.rstrip("/") for url in options.download_urls),
         file=known[version][kind],
         bootstrap=known[builder][binary] if source else None,
-        minimum=minimum(version) if source else "",
+        minimum=minimum(version) if source and options.bootstrap is None else "",
         cgo=options.cgo,
         cc=collection.cc if collection else "",
         # As long as both other proofs take, which go.dev's own toolchain is installed for without it.

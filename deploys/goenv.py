@@ -211,7 +211,7 @@ class GoenvOptions(Options):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
-        for check in (_order, _plain_http, _sums, _leaks, _private, _locations, _users, _switched):
+        for check in (_order, _plain_http, _sums, _leaks, _logins, _private, _locations, _users, _switched):
             yield from check(self)
 
     def among(self, host: str, fleet: Fleet) -> Iterator[str]:
@@ -269,13 +269,7 @@ def _sums(options: GoenvOptions) -> Iterator[str]:
 
 def _leaks(options: GoenvOptions) -> Iterator[str]:
     """A public service that is asked about a private module learns its name, and may answer."""
-    public = next((each for each in options.proxy if gogrammar.host_of(each) in PUBLIC_PROXIES), None)
-    sumdb = options.sumdb.split(" ")[0]
-    services = (
-        ("goenv_noproxy", options.noproxy, public),
-        ("goenv_nosumdb", options.nosumdb, sumdb if sumdb in gogrammar.KNOWN_SUMDBS else None),
-    )
-    for option, exempt, service in services:
+    for option, exempt, service in _services(options):
         for each in options.private if exempt is not None and service else []:
             if not any(covers(wide, each) for wide in exempt or []):
                 yield from _needs(
@@ -283,11 +277,43 @@ def _leaks(options: GoenvOptions) -> Iterator[str]:
                 )
 
 
+def _services(options: GoenvOptions) -> Iterator[tuple[str, list[str] | None, str | None]]:
+    """Yield the option that keeps modules from a kind of public service, what it says, and the service."""
+    public = next((each for each in options.proxy if gogrammar.host_of(each) in PUBLIC_PROXIES), None)
+    sumdb = options.sumdb.split(" ")[0]
+    yield "goenv_noproxy", options.noproxy, public
+    yield "goenv_nosumdb", options.nosumdb, sumdb if sumdb in gogrammar.KNOWN_SUMDBS else None
+
+
+def _logins(options: GoenvOptions) -> Iterator[str]:
+    """What a host asks a login for is private, unless the go command is told to ask it for everything."""
+    name, *urls = options.sumdb.split(" ")
+    urls += [f"https://{name.split('+')[0]}", *options.proxy]
+    if options.modules:
+        urls.append(options.modules.url)
+    own = set(map(gogrammar.host_of, urls))
+    for machine in dict.fromkeys(each.machine.split(":")[0] for each in options.credentials):
+        if machine.lower() in own or _names(options.private, machine):
+            continue
+        asked = [each for _, exempt, each in _services(options) if each and not _names(exempt, machine)]
+        if asked:
+            what = f"{' and '.join(asked)} would be asked about modules of {machine}, which needs a login"
+            yield from _needs(options, "leak", f"goenv_credentials: {what}: name them in goenv_private")
+
+
+def _names(patterns: list[str] | None, machine: str) -> bool:
+    """Return whether modules of a host are among the patterns, be it those below a path alone."""
+    return any(covers(each.split("/")[0], machine) for each in patterns or [])
+
+
 def _private(options: GoenvOptions) -> Iterator[str]:
     for each in options.private:
-        # A name that nobody has.
-        if found := next((known for known in PUBLIC_HOSTS if covers(each, f"{known}/~")), None):
-            yield from _needs(options, "nosumdb", f"goenv_private: {each} leaves all of {found} unverified")
+        # A letter, a digit, and what no name begins with: of [a-z]*, [0-9]* and * each lets one of them in.
+        probes = [f"{known}/{name}" for known in PUBLIC_HOSTS for name in "a0~"]
+        if found := next((probe for probe in probes if probe != each and covers(each, probe)), None):
+            known = found.rpartition("/")[0]
+            what = f"{each} leaves all or much of {known} unverified: name what is yours, as {known}/OWNER"
+            yield from _needs(options, "nosumdb", f"goenv_private: {what}")
 
 
 def _locations(options: GoenvOptions) -> Iterator[str]:

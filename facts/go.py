@@ -35,6 +35,7 @@ class Toolchain:
     whole: bool = False
     manifest: str = ""  # SHA-256 of the list of its files' SHA-256
     packed: bool = False  # whether its archive for other hosts is there
+    cgo: bool = True  # False where it was proven without a cgo program
 
     def to_json(self) -> dict[str, Any]:
         """Let ``pyinfra inventory.py fact`` print it."""
@@ -76,4 +77,6 @@ def _toolchain(name: str, record: str, seal: str, pack: str) -> Toolchain:
         whole=bool(said.get("manifest")) and said.get("seal") == seal,
         manifest=said.get("manifest", ""),
         packed=pack == "packed",
+        # An older elforge's record does not say it, and counts as tried.
+        cgo=said.get("cgo") != "0",
     )

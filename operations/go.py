@@ -55,7 +55,7 @@ class Recipe:
     bases: tuple[str, ...]  # URLs that release files are below, tried in order
     file: Artifact
     bootstrap: Artifact | None  # for source: the binary that builds it
-    minimum: str  # for source: the oldest Go that can build it
+    minimum: str  # for source: the oldest toolchain that is there which may build it; empty: none may
     cgo: bool
     cc: str  # C compiler; empty: gcc from PATH, and nothing of it in the toolchain
     race: bool  # whether -race has to work, too
@@ -222,7 +222,7 @@ def _able(recipe: Recipe, found: dict[str, Toolchain]) -> list[str]:
     return [
         f"{recipe.root}/{each.name}"
         for each in found.values()
-        if recipe.bootstrap and each.whole and order(each.version) >= order(recipe.minimum)
+        if recipe.minimum and each.whole and order(each.version) >= order(recipe.minimum)
     ]
 
 
@@ -299,7 +299,7 @@ def _is_there(recipe: Recipe, found: dict[str, Toolchain]) -> bool:
     each = found.get(recipe.name)
     if each and not each.version:
         refuse(f"{recipe.root}/{recipe.name} is not elforge's: move it away")
-    return bool(each and each.whole)
+    return bool(each and each.whole and (each.cgo or not recipe.cgo))
 
 
 # One copy serves all the hosts of a run, which gets to them side by side.

@@ -165,7 +165,7 @@ GOENV: dict[str, tuple[Any, dict[str, Any]]] = {
     "modcache": ("/srv/go/mod", {"builder": "ci"}),
     "credentials": (
         [{"user": "ci", "machine": "git.lan", "login": "bot", "secret": "env:ELFORGE_TEST_TOKEN"}],
-        {},
+        {"private": ["git.lan"]},
     ),
     "modules": ({"url": "https://a.lan/modules.tar.gz", "sha256": "0" * 64}, {}),
     "allow": ({"http": "a test"}, {}),

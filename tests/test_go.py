@@ -150,6 +150,12 @@ def test_a_toolchain_that_is_there_builds():
     assert f"  | bootstrap {ROOT}/go1.26.7" in command
 
 
+def test_a_bootstrap_that_was_named_builds_whatever_is_there():
+    options = {"versions": ["1.27.0"], "method": "source", "bootstrap": "1.24.6"}
+    (command,) = changes(planned(converged(9, "1.26.7"), **options))["Build Go 1.27.0"]
+    assert "  | bootstrap go1.24.6.linux-amd64.tar.gz " in command
+
+
 def test_toolchains_that_differ_have_names_that_differ():
     variants = [
         {},

@@ -68,6 +68,18 @@ def test_a_toolchain_that_is_as_it_was_proven(tmp_path, shell):
     }
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("cgo", ["0", "1"])
+def test_a_record_says_whether_cgo_was_tried(tmp_path, shell, cgo):
+    tree = made(tmp_path, "go1.27.0")
+    (tree / "VERSION").write_text("go1.27.0")
+    functions = re.findall(r"^(?:record|seal)\(\) \{.*?\}$", TOOLCHAIN, re.MULTILINE | re.DOTALL)
+    text = "\n".join([script._lines("common"), *functions, "version=1.27.0 cgo=$1 tree=$2; record"])
+    assert run_script(tmp_path, text, cgo, str(tree)).returncode == 0
+    found = asked(tmp_path, shell)["go1.27.0"]
+    assert (found.whole, found.cgo) == (True, cgo == "1")
+
+
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "another time": lambda tree: os.utime(tree / "bin/go", (1, 1)),
     "another size": lambda tree: (tree / "pkg/tool/linux_amd64/compile").write_text("x"),

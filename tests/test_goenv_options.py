@@ -145,9 +145,13 @@ WHOLE = [
     (
         "I15",
         {"private": ["github.com/*"]},
-        "private: github.com/* leaves all of github.com unverified; goenv_allow",
+        "private: github.com/* leaves all or much of github.com unverified: name what is yours, as "
+        "github.com/OWNER; goenv_allow",
     ),
-    ("I15", {"private": ["*.com"]}, "private: *.com leaves all of github.com unverified; goenv_allow"),
+    ("I15", {"private": ["*.com"]}, "private: *.com leaves all or much of github.com unverified"),
+    ("I15", {"private": ["k8s.io/[a-z]*"]}, "private: k8s.io/[a-z]* leaves all or much of k8s.io unverified"),
+    ("I15", {"private": ["k8s.io/[0-9]*"]}, "private: k8s.io/[0-9]* leaves all or much of k8s.io unverified"),
+    ("I15", {"private": ["k8s.io/[^a0]*"]}, "private: k8s.io/[^a0]* leaves all or much of k8s.io"),
     ("I15", {"private": ["a.lan", "a.lan"]}, "private: 'a.lan' is listed twice"),
     (
         "I17",
@@ -244,6 +248,7 @@ ACCEPTED = [
     {"sumdb": "sum.golang.org https://mirror.lan/sumdb"},
     {"sumdb": "off", "allow": {"sumdb_off": "air-gapped"}},
     {"private": ["git.lan/*", "*.corp.example.com", "github.com/my-org", "h[0-9].lan/[^a]?"]},
+    {"private": ["github.com/a", "github.com/my-*", "github.com/my-org/*"]},
     {"private": ["git.lan"], "noproxy": [], "proxy": ["https://own.lan"]},
     {"private": ["git.lan"], "nosumdb": [], "sumdb": key()},
     {"private": ["git.lan"], "nosumdb": ["git.lan/a", "git.lan"]},
@@ -297,13 +302,62 @@ def test_i12_a_login_with_one_mistake(monkeypatch, change, message):
 
 def test_i11_one_login_for_each_machine(monkeypatch):
     monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
-    assert said({"credentials": [LOGIN, {**LOGIN, "machine": "b.lan"}, {**LOGIN, "user": "ada"}]}) == []
-    assert said({"credentials": [LOGIN, LOGIN]}) == ["credentials: ci has two logins for git.lan"]
+    private = {"private": ["*.lan"]}
+    others = [{**LOGIN, "machine": "b.lan"}, {**LOGIN, "user": "ada"}]
+    assert said({**private, "credentials": [LOGIN, *others]}) == []
+    assert said({**private, "credentials": [LOGIN, LOGIN]}) == ["credentials: ci has two logins for git.lan"]
+
+
+SUMMED = "sum.golang.org"
+
+
+@pytest.mark.parametrize(
+    ("data", "asked"),
+    [
+        ({}, f"{PUBLIC} and {SUMMED}"),
+        ({"private": ["other.lan", "git.lan.example.com"]}, f"{PUBLIC} and {SUMMED}"),
+        ({"proxy": ["https://own.lan", "direct"]}, SUMMED),
+        ({"sumdb": key()}, PUBLIC),
+        ({"noproxy": ["git.lan"]}, SUMMED),
+        ({"nosumdb": ["git.lan"], "allow": {"nosumdb": "x"}}, PUBLIC),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("machine", ["git.lan", "git.lan:8443"])
+def test_i15_what_needs_a_login_is_private(monkeypatch, data, asked, machine):
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
+    users = [{**LOGIN, "machine": machine, "user": user} for user in ("ci", "ada")]
+    (line,) = said({**data, "credentials": users})
+    assert line == (
+        f"credentials: {asked} would be asked about modules of git.lan, which needs a login: "
+        "name them in goenv_private; goenv_allow = {'leak': 'REASON'} allows it"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"private": ["git.lan"]},
+        {"private": ["git.lan/team/*"]},
+        {"private": ["g*.lan"]},
+        {"noproxy": ["git.lan"], "sumdb": key()},
+        {"proxy": ["https://git.lan:8443/go", PUBLIC]},
+        {"sumdb": "sum.golang.org https://git.lan/sumdb"},
+        {"sumdb": key("git.lan")},
+        {"modules": {"url": "https://git.lan/m.tgz", "sha256": "0" * 64}},
+        {"proxy": ["https://own.lan"], "sumdb": key()},
+        {"allow": {"leak": "nothing but a file of tools is there"}},
+    ],
+    ids=str,
+)
+def test_i15_a_login_that_tells_nobody_of_modules(monkeypatch, data):
+    monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
+    assert said({**data, "credentials": [LOGIN]}) == []
 
 
 def test_a_model_keeps_the_reference_and_not_the_secret(monkeypatch):
     monkeypatch.setenv("ELFORGE_TEST_TOKEN", "s3cret")
-    options = GoenvOptions.model_validate({"credentials": [LOGIN]})
+    options = GoenvOptions.model_validate({"private": ["git.lan"], "credentials": [LOGIN]})
     assert "s3cret" not in repr(options) + options.model_dump_json()
 
 

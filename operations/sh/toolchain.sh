@@ -157,7 +157,7 @@ record() {
     find "$tree" -type d -exec touch -r "$tree/VERSION" {} +
     (cd "$tree" && find . -type f ! -path './elforge.*' -print0 | sort -z | xargs -0 sha256sum >elforge.sha256)
     seal=$(cd "$tree" && seal)
-    printf 'version %s\nmanifest %s\nseal %s\n' "$version" "$(digest "$tree/elforge.sha256")" "$seal" \
+    printf 'version %s\nmanifest %s\nseal %s\ncgo %s\n' "$version" "$(digest "$tree/elforge.sha256")" "$seal" "$cgo" \
         >"$tree/elforge.record"
     chmod 644 "$tree/elforge.record" "$tree/elforge.sha256"
 }

@@ -82,6 +82,19 @@ def test_a_proxy_that_is_down(host: Host, fallback: str, code: int, broken: str)
     assert (got == 0) == (code == 0), said
 
 
+def test_a_proxy_without_the_module_lets_the_next_one_be_asked(host: Host) -> None:
+    declare(host, goenv_proxy=[proxy("no-modules"), proxy(), "off"], goenv_proxy_fallback="missing")
+    before = requests(host, f"/no-modules/{GREET}/")
+    code, said = download(host, f"{GREET}@v1.0.0")
+    assert code == 0, said
+    assert requests(host, f"/no-modules/{GREET}/") > before
+
+
+def heard(host: Host, name: str) -> list[int]:
+    """Return how often the proxy, and through it the checksum database, was asked about a host's modules."""
+    return [requests(host, f"/goproxy/{name}"), requests(host, f"sum.lab.example/lookup/{name}")]
+
+
 def test_a_private_module_comes_with_credentials_and_no_proxy_hears_of_it(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,11 +103,16 @@ def test_a_private_module_comes_with_credentials_and_no_proxy_hears_of_it(
     login = {"user": "ci", "machine": private.host, "login": private.user, "secret": "env:ELFORGE_LAB_TOKEN"}
     policy = {"goenv_proxy": [proxy(), "direct"], "goenv_private": [private.host]}
     declare(host, **policy)
+    before = heard(host, private.host)
     code, said = download(host, f"{private.module}@v1.0.0")
     assert code, "without credentials it is not to be had"
     declare(host, **policy, goenv_credentials=[login])
     code, said = download(host, f"{private.module}@v1.0.0")
     assert code == 0, said
-    assert requests(host, f"/goproxy/{private.host}") == 0
-    assert requests(host, f"sum.lab.example/lookup/{private.host}") == 0
+    assert heard(host, private.host) == before
     assert private.password not in said
+    # The log would tell: both are asked about the same module once it is not private.
+    declare(host, **{**policy, "goenv_private": []}, goenv_credentials=[login])
+    download(host, f"{private.module}@v1.0.0")
+    asked = zip(before, heard(host, private.host), strict=True)
+    assert all(old < new for old, new in asked)
