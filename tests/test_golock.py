@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from deploys.go_releases import LOCK, locked
 from operations.go import Artifact
+from tools import golock
 from tools.golock import lines, merged, published
 
 A, B = "a" * 64, "b" * 64
@@ -59,3 +63,19 @@ def test_another_digest_for_a_known_file_is_an_error():
     new = published([listed("1.27.0", ("go1.27.0.src.tar.gz", B, 7))])
     with pytest.raises(ValueError, match=f"go1.27.0.src.tar.gz: locked with {A}, published with {B}"):
         merged(old, new)
+
+
+def test_the_file_is_rewritten_from_a_list_and_what_is_new_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock, index = tmp_path / "go.lock", tmp_path / "index.json"
+    monkeypatch.setattr(golock, "LOCK", lock)
+    monkeypatch.setattr(golock, "locked", lambda: {"1.26.0": {"src": Artifact("go1.26.0.src.tar.gz", A)}})
+    releases = [
+        listed("1.27.1", ("go1.27.1.src.tar.gz", B, 2)),
+        listed("1.26.0", ("go1.26.0.src.tar.gz", A, 1)),
+    ]
+    index.write_text(json.dumps(releases))
+    golock.main(index.as_uri())
+    assert lock.read_text().endswith(f"\n{B} 2 go1.27.1.src.tar.gz\n{A} 1 go1.26.0.src.tar.gz\n")
+    assert capsys.readouterr().out == "go.lock: 1 new releases: 1.27.1\n"
