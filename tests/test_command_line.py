@@ -22,7 +22,7 @@ def said(inventory: Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_typo_in_a_file_of_group_data_is_one_line_and_the_host_is_asked_nothing(tmp_path):
+def test_a_typo_in_a_file_of_group_data_is_one_line_and_the_host_is_asked_nothing(tmp_path: Path) -> None:
     with SshServer(tmp_path) as server:
         server.login = "exit 1; "  # it is this machine: were it asked after all, nothing is to happen
         inventory = tmp_path / "inventory.py"
