@@ -79,7 +79,8 @@ class BaseOptions(Options):
         "", description="fingerprint of that key; empty: the one CentOS publishes"
     )
     packages: list[Annotated[str, StringConstraints(pattern=rpm.SPEC)]] = Field(
-        [], description="more packages to install: name, name-version, NVRA or name=version"
+        [],
+        description="more packages to install: name, name-version, NVRA or name=version, epochs included",
     )
     timezone: str | None = Field(None, description="such as Europe/Berlin or UTC; None keeps the host's")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -129,6 +129,19 @@ class DockerOptions(DaemonOptions, Options):
         False, description="restart the engine, or make room for it, although running containers would stop"
     )
 
+    _firewall_said: bool = PrivateAttr(False)
+
+    @property
+    def firewall_said(self) -> bool:
+        """Whether the firewall deploy says if firewalld is to run."""
+        return self._firewall_said
+
+    def beside_firewall(self) -> Self:
+        """Return these options where the firewall deploy says whether firewalld is to run."""
+        found = self.model_copy()
+        found._firewall_said = True
+        return found
+
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong between options."""
         yield from super().contradictions()
@@ -215,7 +228,7 @@ def _configure(options: DockerOptions, wanted: Wanted) -> None:
     hosts = _hosts(options)
     unit.dropin(name="Listen where asked", unit=UNIT, file=HOSTS, content=hosts or "", present=bool(hosts))
     engine.configure(name="Write daemon.json", wanted=wanted)
-    engine.firewall_first(name="Start the firewall before Docker")
+    engine.firewall_first(name="Start the firewall before Docker", said=options.firewall_said)
     unit.service(name="Start Docker", unit=UNIT)
     engine.loaded(name="Load the configuration", wanted=wanted, dropins={engine.HOSTS: hosts})
     engine.remember(name="Remember which settings are ours", wanted=wanted)

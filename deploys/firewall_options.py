@@ -284,6 +284,12 @@ class FirewallOptions(Options):
         60, description="seconds in which a new connection has to confirm a change, else it is taken back"
     )
 
+    def adds(self, other: Options) -> Options:
+        """Tell the docker deploy that it is not to start firewalld itself."""
+        if isinstance(other, DockerOptions) and self.running is not None:
+            return other.beside_firewall()
+        return other
+
     def parts(self) -> dict[str, Part]:
         """Return what is declared of each file, by ``zones/public`` and the like."""
         return {

@@ -215,14 +215,16 @@ def purge(path: str) -> Commands:
 
 
 @operation
-def firewall_first() -> Commands:
+def firewall_first(*, said: bool = False) -> Commands:
     """
     Start an enabled firewalld before Docker's first start, under the guard that every change of it has.
 
     dockerd adds its chains again after a reload of firewalld only if firewalld ran when dockerd
     started (facts.md section 4). Beside a running dockerd, firewalld is left as it is.
+
+    + said: whether the firewall deploy says if firewalld is to run; then it is left to that
     """
-    if host.data.get("firewall_running") is not None:
+    if said:
         host.noop("the firewall deploy decides whether firewalld runs")
         return
     found = host.get_fact(UnitState, unit=firewalld.UNIT) or unreadable("the state of firewalld")

@@ -22,28 +22,58 @@ from operations.script import Commands, operation, refuse, script, unreadable
 Manager = Literal["yum", "dnf"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-# What ``packages`` takes: name, name-version or NVRA, or name=version with globs.
-SPEC = r"^[A-Za-z0-9][A-Za-z0-9._+-]*(=[A-Za-z0-9][A-Za-z0-9._+~^*-]*)?$"
+# What ``packages`` takes: name, name-version or NVRA, or name=version with globs; an epoch before a version.
+SPEC = (
+    r"^[A-Za-z0-9][A-Za-z0-9._+-]*"
+    r"(-\d+:[A-Za-z0-9][A-Za-z0-9._+~^-]*|=(\d+:)?[A-Za-z0-9][A-Za-z0-9._+~^*-]*)?$"
+)
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 # How long another package manager may hold its lock, and how much /usr and /var must have free.
 LOCK_SECONDS, FREE_MEGABYTES = 300, 300
+# yum installs an older one of these beside the newer one (yum.conf(5), installonlypkgs), and downgrades none.
+_BESIDE = ("kernel", "kernel-debug", "kernel-debug-devel", "kernel-devel")
 
 
 class Spec(NamedTuple):
-    """``name``, ``name-version`` and NVRA as rpm reads them, or ``name=version`` with globs."""
+    """
+    ``name``, ``name-version`` and NVRA as rpm reads them, or ``name=version`` with globs.
+
+    The epoch is only compared, never asked for: rpm before 4.15 and yum 3 do not find ``name-epoch:version``,
+    and a version stands in a repository under one epoch only.
+    """
 
     query: str
     version: str
+    epoch: str = ""
 
     @property
     def package(self) -> str:
         """How yum and dnf spell it."""
         return f"{self.query}-{self.version}" if self.version else self.query
 
+    def readings(self) -> list[tuple[str, str]]:
+        """
+        Return what may be its name and version.
+
+        ``Spec("git-2.47-1.el7", "").readings()`` returns ``[("git", "2.47-1.el7"), ("git-2.47", "1.el7")]``.
+        """
+        if self.version:
+            return [(self.query, self.version)]
+        cuts = [match.start() for match in re.finditer(r"-(?=\d[^-]*(-\d[^-]*)?$)", self.query)]
+        return [(self.query[:cut], self.query[cut + 1 :]) for cut in cuts]
+
     def matches(self, rpm: Rpm) -> bool:
         """Tell whether an installed package is what the spec asks for."""
         full = f"{rpm.version}-{rpm.release}"
-        return rpm.name == self.query and any(fnmatchcase(v, self.version) for v in (rpm.version, full))
+        if self.version:
+            same = rpm.name == self.query and any(fnmatchcase(v, self.version) for v in (rpm.version, full))
+        else:
+            same = self.query.removesuffix(f".{rpm.arch}") in (
+                rpm.name,
+                f"{rpm.name}-{rpm.version}",
+                f"{rpm.name}-{full}",
+            )
+        return same and int(self.epoch or rpm.epoch) == rpm.epoch
 
 
 @operation
@@ -60,7 +90,8 @@ def packages(
     """
     Install, change to a version, or remove packages, from one rpm query.
 
-    + specs: ``name``, ``name-version``, NVRA, or ``name=version`` where the version may hold globs
+    + specs: ``name``, ``name-version``, NVRA, or ``name=version`` where the version may hold globs; an epoch
+      may stand before the version
     + manager: the release's package manager
     + present: whether the packages should be installed
     + repositories: glob patterns of repository ids; no other repository is asked
@@ -76,7 +107,9 @@ def packages(
         rpm.packages(name="Install Docker", specs=["docker-ce=26.1.*"], manager="dnf")
     """
     wanted = [_spec(text) for text in specs]
-    answer = _rpms([spec.query for spec in wanted])
+    # yum is told which way to go, so what is there instead has to be known.
+    names = [name for spec in wanted for name, _ in spec.readings()] if manager == "yum" and present else []
+    answer = _rpms(list(dict.fromkeys([*(spec.query for spec in wanted), *names])))
     changes = [spec for spec in wanted if _satisfied(spec, answer) != present]
     if not changes:
         host.noop(f"{', '.join(specs)}: already {'installed' if present else 'absent'}")
@@ -295,10 +328,12 @@ def _joined(lines: list[str]) -> str:
 
 
 def _spec(text: str) -> Spec:
-    query, _, version = text.partition("=")
     if not re.fullmatch(SPEC, text):
         raise OperationValueError(f"not a package: {text!r}")
-    return Spec(query, version)
+    match = re.search(r"[-=](\d+):", text)
+    epoch = match[1] if match else ""
+    query, _, version = text.replace(f"{epoch}:", "", 1).partition("=")
+    return Spec(query, version, epoch)
 
 
 def _rpms(queries: list[str]) -> Answer:
@@ -308,7 +343,7 @@ def _rpms(queries: list[str]) -> Answer:
 def _satisfied(spec: Spec, answer: Answer) -> bool:
     if spec.query in answer.missing:
         return False
-    return not spec.version or any(spec.matches(rpm) for rpm in answer.installed)
+    return not (spec.version or spec.epoch) or any(spec.matches(rpm) for rpm in answer.installed)
 
 
 def _verbs(changes: list[Spec], answer: Answer, manager: Manager, present: bool) -> list[str]:
@@ -323,13 +358,18 @@ def _verbs(changes: list[Spec], answer: Answer, manager: Manager, present: bool)
 
 
 def _is_downgrade(spec: Spec, answer: Answer) -> bool:
-    wanted, _, release = spec.version.partition("-")
-    for rpm in answer.installed:
-        if rpm.name == spec.query and wanted:
-            order = compare(wanted.split("*")[0], rpm.version)
-            start = release.split("*")[0] or rpm.release
-            return order < 0 or (order == 0 and compare(start, rpm.release) < 0)
-    return False
+    return any(
+        _is_older(version, int(spec.epoch or rpm.epoch), rpm)
+        for name, version in spec.readings()
+        for rpm in answer.installed
+        if rpm.name == name and name not in _BESIDE
+    )
+
+
+def _is_older(wanted: str, epoch: int, rpm: Rpm) -> bool:
+    version, _, release = wanted.partition("-")
+    order = epoch - rpm.epoch or compare(version.split("*")[0], rpm.version)
+    return order < 0 or (order == 0 and compare(release.split("*")[0] or rpm.release, rpm.release) < 0)
 
 
 def compare(left: str, right: str) -> int:

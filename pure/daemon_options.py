@@ -581,74 +581,69 @@ class DaemonOptions(Model):
 
     def contradictions(self) -> Iterator[str]:
         """Yield a sentence, with the option's full name, for each thing that is wrong between options."""
-        yield from filter(None, (check(self) for check in CHECKS))
+        for check in CHECKS:
+            yield from check(self)
 
 
-def _logs(options: DaemonOptions) -> str | None:
+def _logs(options: DaemonOptions) -> Iterator[str]:
+    if options.log_driver == "none" and options.log_opts:
+        yield "docker_log_opts: log driver none has no options"
     known = LOG_OPTS.get(options.log_driver)
     for name, value in (options.log_opts or {}).items():
+        pattern, meaning = LOG_OPT_VALUES.get(name, (r"[ -~]*", "printable ASCII"))
         if known is not None and name not in known:
             drivers = f"{options.log_driver} ({', '.join(sorted(known))})"
-            return f"docker_log_opts.{masked(name)}: not an option of {drivers}"
-        pattern, meaning = LOG_OPT_VALUES.get(name, (r"[ -~]*", "printable ASCII"))
-        if not re.fullmatch(pattern, value):
+            yield f"docker_log_opts.{masked(name)}: not an option of {drivers}"
+        elif not re.fullmatch(pattern, value):
             got = f" (got {masked(repr(value))})" if name in LOG_OPT_VALUES else ""  # else it may be a token
-            return f"docker_log_opts.{masked(name)}: must be {meaning}{got}"
-    if options.log_driver == "none" and options.log_opts:
-        return "docker_log_opts: log driver none has no options"
-    return None
+            yield f"docker_log_opts.{masked(name)}: must be {meaning}{got}"
 
 
-def _registries(options: DaemonOptions) -> str | None:
+def _registries(options: DaemonOptions) -> Iterator[str]:
     mirrors = [mirror.removesuffix("/") for mirror in options.registry_mirrors or []]
-    for mirror in mirrors:
+    for mirror in dict.fromkeys(mirrors):
         if mirrors.count(mirror) > 1:
-            return f"docker_registry_mirrors: {mirror} is listed twice"
+            yield f"docker_registry_mirrors: {mirror} is listed twice"
+    if options.allow_insecure_registries:
+        return
     insecure = [mirror for mirror in mirrors if mirror.startswith("http://")]
     for key, values in (("insecure_registries", options.insecure_registries), ("registry_mirrors", insecure)):
-        if values and not options.allow_insecure_registries:
-            return f"docker_{key}: {values[0]} is insecure; it needs docker_allow_insecure_registries = True"
-    return None
+        if values:
+            yield f"docker_{key}: {values[0]} is insecure; it needs docker_allow_insecure_registries = True"
 
 
-def _pools(options: DaemonOptions) -> str | None:
+def _pools(options: DaemonOptions) -> Iterator[str]:
     networks = [ipaddress.ip_network(pool.base) for pool in options.default_address_pools or []]
     for one, other in itertools.combinations(networks, 2):
         if one.overlaps(other):
-            return f"docker_default_address_pools: {one} and {other} overlap"
-    return None
+            yield f"docker_default_address_pools: {one} and {other} overlap"
 
 
-def _hosts(options: DaemonOptions) -> str | None:
+def _hosts(options: DaemonOptions) -> Iterator[str]:
     if options.hosts is None:
-        return None
+        return
     if "fd://" not in options.hosts:
-        return "docker_hosts: fd:// is missing: docker.socket and the local docker command need it"
+        yield "docker_hosts: fd:// is missing: docker.socket and the local docker command need it"
     if exposed := [host for host in options.hosts if host.startswith("tcp://")]:
-        missing = [key for key in ("tlscacert", "tlscert", "tlskey") if getattr(options, key) is None]
         if not options.tlsverify:
-            return f"docker_hosts: {exposed[0]} makes anyone root: it needs docker_tlsverify = True"
-        if missing:
-            return f"docker_hosts: {exposed[0]} needs docker_{missing[0]}"
-    return None
+            yield f"docker_hosts: {exposed[0]} makes anyone root: it needs docker_tlsverify = True"
+        for key in ("tlscacert", "tlscert", "tlskey"):
+            if getattr(options, key) is None:
+                yield f"docker_hosts: {exposed[0]} needs docker_{key}"
 
 
-def _cache(options: DaemonOptions) -> str | None:
-    given = [
-        key
-        for key in sorted(options.model_fields_set)
-        if key.startswith("builder_") and key not in ("builder_gc", "builder_entitlements")
-    ]
-    if given and not options.builder_gc:
-        return f"docker_{given[0]}: has no effect with docker_builder_gc = False"
+def _cache(options: DaemonOptions) -> Iterator[str]:
+    if not options.builder_gc:
+        for key in sorted(options.model_fields_set):
+            if key.startswith("builder_") and key not in ("builder_gc", "builder_entitlements"):
+                yield f"docker_{key}: has no effect with docker_builder_gc = False"
     try:
         ordered_spaces(options.builder_reserved_space, options.builder_max_used_space)
     except ValueError as error:
-        return f"docker_builder_{error}"
-    return None
+        yield f"docker_builder_{error}"
 
 
-def _excluded(options: DaemonOptions) -> str | None:
+def _excluded(options: DaemonOptions) -> Iterator[str]:
     """Pairs that the engine itself refuses, or that cancel each other (moby verifyDaemonSettings)."""
     driver = options.exec_opts or []
     names = {"runc", "io.containerd.runc.v2", *(options.runtimes or {})}
@@ -676,7 +671,7 @@ def _excluded(options: DaemonOptions) -> str | None:
             f"docker_default_runtime: {options.default_runtime} is not in docker_runtimes",
         ),
     )
-    return next((message for clash, message in pairs if clash), None)
+    yield from (message for clash, message in pairs if clash)
 
 
 CHECKS = (_logs, _registries, _pools, _hosts, _cache, _excluded)

@@ -70,6 +70,12 @@ def test_deploys_read_neither_data_nor_facts(path):
     assert [f"{name(path)}:{node.lineno}" for node in found if ast.unparse(node).startswith("host.")] == []
 
 
+@pytest.mark.parametrize("path", modules("operations", "facts"), ids=name)
+def test_what_an_operation_does_is_in_its_arguments(path):
+    found = [ast.unparse(node) for node in nodes(path, ast.Attribute)]
+    assert [each for each in found if each == "host.data"] == []
+
+
 @pytest.mark.parametrize("path", DEPLOYS, ids=name)
 def test_tables_by_release_cover_every_release(path):
     module = importlib.import_module(f"deploys.{path.stem}")

@@ -10,6 +10,8 @@ from pure.daemon import GONE, RELOADABLE, SINCE, Engine, render
 from pure.daemon_options import DaemonOptions
 
 DISK = 100 * 2**30
+TLS = {"docker_tlscert": "/etc/docker/cert.pem", "docker_tlskey": "/etc/docker/key.pem"}
+TLS_WHOLE = {"docker_tlscacert": "/etc/docker/ca.pem", **TLS}
 
 
 @pytest.mark.parametrize(
@@ -111,11 +113,11 @@ DISK = 100 * 2**30
          "docker_log_opts.splunk-token: must be printable ASCII"),
         ({"docker_default_ulimits": {"nofile": {"soft": 2, "hard": 1}}},
          "docker_default_ulimits.nofile: soft 2 is above hard 1 (got {'soft': 2, 'hard': 1})"),
-        ({"docker_hosts": ["tcp://0.0.0.0:2375"]},
+        ({"docker_hosts": ["unix:///run/other.sock"]},
          "docker_hosts: fd:// is missing: docker.socket and the local docker command need it"),
-        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2375"]},
+        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2375"], **TLS_WHOLE},
          "docker_hosts: tcp://0.0.0.0:2375 makes anyone root: it needs docker_tlsverify = True"),
-        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2376"], "docker_tlsverify": True},
+        ({"docker_hosts": ["fd://", "tcp://0.0.0.0:2376"], "docker_tlsverify": True, **TLS},
          "docker_hosts: tcp://0.0.0.0:2376 needs docker_tlscacert"),
         ({"docker_hosts": ["fd://", "tcp://host"]},
          "docker_hosts.1: must be fd://, unix:///PATH or tcp://ADDRESS:PORT (got 'tcp://host')"),
@@ -143,6 +145,45 @@ DISK = 100 * 2**30
 )  # fmt: skip
 def test_refused(data, line):
     assert problems("h", data, [DockerOptions]) == [f"h: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("data", "starts"),
+    [
+        ({"docker_log_opts": {"max-sise": "1m", "max-file": "0", "compress": "yes"}},
+         ["docker_log_opts.max-sise: not an option", "docker_log_opts.max-file: must be a whole number",
+          "docker_log_opts.compress: must be true or false"]),
+        ({"docker_log_driver": "none", "docker_log_opts": {"max-file": "0"}},
+         ["docker_log_opts: log driver none has no options", "docker_log_opts.max-file: must be"]),
+        ({"docker_registry_mirrors": ["https://m", "https://m/", "http://n"],
+          "docker_insecure_registries": ["r:5000"]},
+         ["docker_registry_mirrors: https://m is listed twice",
+          "docker_insecure_registries: r:5000 is insecure", "docker_registry_mirrors: http://n is insecure"]),
+        ({"docker_default_address_pools": [{"base": "10.0.0.0/8", "size": 24},
+                                           {"base": "10.1.0.0/16", "size": 24},
+                                           {"base": "10.2.0.0/16", "size": 24}]},
+         ["docker_default_address_pools: 10.0.0.0/8 and 10.1.0.0/16 overlap",
+          "docker_default_address_pools: 10.0.0.0/8 and 10.2.0.0/16 overlap"]),
+        ({"docker_hosts": ["tcp://0.0.0.0:2375"]},
+         ["docker_hosts: fd:// is missing", "docker_hosts: tcp://0.0.0.0:2375 makes anyone root",
+          "docker_hosts: tcp://0.0.0.0:2375 needs docker_tlscacert",
+          "docker_hosts: tcp://0.0.0.0:2375 needs docker_tlscert",
+          "docker_hosts: tcp://0.0.0.0:2375 needs docker_tlskey"]),
+        ({"docker_builder_gc": False, "docker_builder_max_used_space": "1GB",
+          "docker_builder_reserved_space": "2GB"},
+         ["docker_builder_max_used_space: has no effect", "docker_builder_reserved_space: has no effect",
+          "docker_builder_reserved_space 2GB is above"]),
+        ({"docker_bridge": "br0", "docker_bip": "10.0.0.1/24", "docker_icc": False, "docker_iptables": False,
+          "docker_default_runtime": "kata"},
+         ["docker_bip: cannot be combined", "docker_icc: False needs", "docker_default_runtime: kata is"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_between_options_comes_together(data, starts):
+    lines = problems("h", data, [DockerOptions])
+    assert len(lines) == len(starts), lines
+    assert [
+        line for line, start in zip(lines, starts, strict=True) if not line.startswith(f"h: {start}")
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from pyinfra.api import OperationError
 
 from deploys.docker import KEY, PACKAGES, DockerOptions, docker
+from deploys.firewall_options import FirewallOptions
 from deploys.release import RELEASES
 from facts.release import ElRelease
 from tests.answers import Answers
@@ -31,6 +32,15 @@ def planned(answers: Answers, **options: object) -> Plan:
 def test_fresh_host(major, golden):
     steps = planned(replace(BARE[major], groups={"ada": "ada"}), version=PIN[major], users=["ada"]).steps
     golden(f"el{major}/docker_fresh", text(steps))
+
+
+@pytest.mark.parametrize(("running", "starts"), [(None, True), (True, False), (False, False)])
+def test_the_start_of_firewalld_is_left_to_a_firewall_deploy_that_decides(running, starts):
+    options = FirewallOptions(running=running).adds(DockerOptions())
+    machine = ElRelease().process(BARE[9]("cat /etc/os-release").splitlines())
+    steps = plan(lambda: docker(options, RELEASES[9], machine), BARE[9]).steps
+    (step,) = [step for step in steps if step.name.endswith("Start the firewall before Docker")]
+    assert bool(step.commands) is starts
 
 
 def converged(major: int, **options: object) -> Answers:

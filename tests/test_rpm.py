@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from pyinfra.api import OperationValueError
 
 from facts.rpm import Answer, Rpm
-from operations.rpm import _LOCK, Spec, _spec, _verbs, compare, locked, unlocked
+from operations.rpm import _LOCK, Spec, _satisfied, _spec, _verbs, compare, locked, unlocked
 
 CE = Rpm("docker-ce", 3, "26.1.5", "1.el9", "x86_64")
+KERNEL = Rpm("kernel", 0, "3.10.0", "1160.119.1.el7", "x86_64")
+LIB = Rpm("lib-1", 0, "2", "1.el9", "noarch")  # a name that ends like a version
 
 
 # As rpm's own rpmvercmp orders them (rpm 4.11 to 6, tests/rpmvercmp.at), without ~ and ^.
@@ -93,6 +95,22 @@ def test_spec(text, query, version, package):
 
 
 @pytest.mark.parametrize(
+    ("text", "spec", "package"),
+    [
+        ("docker-ce=3:26.1.*", Spec("docker-ce", "26.1.*", "3"), "docker-ce-26.1.*"),
+        ("git-0:2.47.1-1.el7", Spec("git-2.47.1-1.el7", "", "0"), "git-2.47.1-1.el7"),
+        ("docker-ce-3:26.1.5-1.el9.x86_64", Spec("docker-ce-26.1.5-1.el9.x86_64", "", "3"),
+         "docker-ce-26.1.5-1.el9.x86_64"),
+    ],
+)  # fmt: skip
+def test_an_epoch_is_compared_and_not_asked_for(text, spec, package):
+    assert (_spec(text), _spec(text).package) == (spec, package)
+    found = Answer(installed=[CE])
+    assert _satisfied(spec, found) is (spec.query != "git-2.47.1-1.el7")
+    assert not _satisfied(spec._replace(epoch="2"), found)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -108,6 +126,13 @@ def test_spec(text, query, version, package):
         "git=-1",
         "git=1 2",
         "git=1=2",
+        "git=:1",
+        "git=1:",
+        "git=1:2:3",
+        "git=a:1",
+        "1:git-2-1",
+        "git:1",
+        "git-0:2.*",
         "a/b",
         "@development",
         "git>1",
@@ -152,10 +177,23 @@ def test_matches(version, matches):
         ("docker-ce=26.1.5-0.el9", "yum", ["downgrade", "docker-ce-26.1.5-0.el9"]),
         ("docker-ce=26.1.5-2.el9", "yum", ["install", "docker-ce-26.1.5-2.el9"]),
         ("docker-ce=26.1.5-*.el8", "yum", ["install", "docker-ce-26.1.5-*.el8"]),
+        ("docker-ce-20.10.24", "yum", ["downgrade", "docker-ce-20.10.24"]),
+        ("docker-ce-20.10.24", "dnf", ["install", "docker-ce-20.10.24"]),
+        ("docker-ce-28.5.2", "yum", ["install", "docker-ce-28.5.2"]),
+        ("docker-ce-26.1.5-0.el9", "yum", ["downgrade", "docker-ce-26.1.5-0.el9"]),
+        ("docker-ce-26.1.5-0.el9.x86_64", "yum", ["downgrade", "docker-ce-26.1.5-0.el9.x86_64"]),
+        ("docker-ce-26.1.5-2.el9.x86_64", "yum", ["install", "docker-ce-26.1.5-2.el9.x86_64"]),
+        ("docker-ce-3:26.1.5-0.el9.x86_64", "yum", ["downgrade", "docker-ce-26.1.5-0.el9.x86_64"]),
+        ("docker-ce-2:28.5.2-1.el9.x86_64", "yum", ["downgrade", "docker-ce-28.5.2-1.el9.x86_64"]),
+        ("docker-ce=4:20.10.24", "yum", ["install", "docker-ce-20.10.24"]),
+        ("docker-ce-cli-20.10.24", "yum", ["install", "docker-ce-cli-20.10.24"]),
+        ("kernel-3.10.0-1160.el7.x86_64", "yum", ["install", "kernel-3.10.0-1160.el7.x86_64"]),
+        ("kernel=3.10.0-1160.el7", "yum", ["install", "kernel-3.10.0-1160.el7"]),
+        ("lib-1-1.el9", "yum", ["downgrade", "lib-1-1.el9"]),
     ],
 )
 def test_verbs(spec, manager, verbs):
-    assert _verbs([_spec(spec)], Answer(installed=[CE]), manager, True) == verbs
+    assert _verbs([_spec(spec)], Answer(installed=[CE, KERNEL, LIB]), manager, True) == verbs
 
 
 def test_each_verb_comes_once():

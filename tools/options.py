@@ -37,7 +37,8 @@ HEAD = """# Options
 Written by `make docs` from the models in `deploys/`; a test keeps it fresh. Set an option in
 `group_data/`, in a group of the inventory, or on a single host: a host goes before `group_data/GROUP.py`,
 that before the group in the inventory, and `group_data/all.py` comes last. A name or a value
-that is not in these tables stops the run before anything is changed on any host.
+that is not in these tables stops the run before anything is changed on any host; a name that looks like
+none of them (`site_owner`) is yours, and ignored.
 """
 
 
