@@ -31,6 +31,12 @@ _VALIDATE = (
     'dockerd --validate --config-file="$1" $(systemctl show -p ExecStart docker.service | '
     "sed -n 's/.*argv\\[\\]=[^ ]* \\([^;]*\\) ; .*/\\1/p')"
 )
+# dockerd only logs that it did not take its file, and systemctl reload succeeds (facts.md 3.2). There is an
+# event for one that it took, whatever its log-level (moby daemon/reload.go).
+_RELOADED = (
+    'test -n "$(docker events --since "$since" --until "$(date +%s.%N)" '
+    '--filter type=daemon --filter event=reload)"'
+)
 
 
 @operation
@@ -169,6 +175,7 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
         restart_for=engines.needs_restart,
         no_restart=engines.stops(state) if stops else "",
         health="docker version",
+        reloaded=_RELOADED,
     )
 
 

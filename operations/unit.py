@@ -60,6 +60,7 @@ def loaded(
     restart_for: Callable[[str, Content, Content], bool] = lambda path, old, new: True,
     no_restart: str = "",
     health: str = "true",
+    reloaded: str = "true",
 ) -> Commands:
     """
     Restart or reload a running unit, if and only if what it loaded is not what is declared.
@@ -72,6 +73,7 @@ def loaded(
     + restart_for: tells for a path, its loaded and its declared content whether a reload is too little
     + no_restart: why the unit must not restart now; a restart that is needed is then refused
     + health: shell that succeeds once the unit works, tried for 15 seconds
+    + reloaded: shell that succeeds once the unit says that it has reloaded since ``$since`` (date +%s.%N)
 
     **Example:**
 
@@ -99,7 +101,7 @@ def loaded(
     if restart and no_restart:
         refuse(no_restart)
     verb = "restart" if restart else "reload"
-    yield script("loaded", unit, verb, health, *contents, seconds=1800)
+    yield script("loaded", unit, verb, health, reloaded, *contents, seconds=1800)
 
 
 @operation
