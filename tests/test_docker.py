@@ -148,6 +148,38 @@ def test_a_flag_and_a_key_for_the_same_thing_are_refused():
         planned(host, version=PIN[9], users=["ada"])
 
 
+DROPINS = "/etc/systemd/system/docker.service.d"
+HOSTS = ["fd://", "unix:///run/other.sock"]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_h49_a_dropin_that_would_override_our_listeners_is_refused_in_the_plan(fresh):
+    admin = f"{DROPINS}/zz-admin.conf"
+    text = "[Service]\nExecStart=\n# -H unix:///run/other.sock\nExecStart=/usr/bin/dockerd -H fd://\n"
+    known = {} if fresh else {"dropins": [admin]}
+    host = replace(BARE[9] if fresh else converged(9), entries={DROPINS: ["zz-admin.conf"]}, **known)
+    host.files = {**host.files, admin: text}
+    refusal = (
+        rf"docker_hosts: unix:///run/other\.sock is overridden by ExecStart in {admin}; take it out there"
+    )
+    with pytest.raises(OperationError, match=refusal):
+        planned(host, version=PIN[9], hosts=HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("admin.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H fd://\n"),
+        ("zz-admin.conf", "[Service]\nLimitNOFILE=65536\n"),
+        ("zz-admin.conf", f"[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H {' -H '.join(HOSTS)}\n"),
+    ],
+)
+def test_a_dropin_that_leaves_our_listeners_stays(name, text):
+    host = replace(converged(9), entries={DROPINS: [name]}, dropins=[f"{DROPINS}/{name}"])
+    host.files[f"{DROPINS}/{name}"] = text
+    planned(host, version=PIN[9], hosts=HOSTS)
+
+
 def test_owning_the_file_names_what_it_would_drop():
     host = converged(9)
     host.files["/etc/docker/daemon.json"] = '{"dns": ["192.0.2.53"]}'
