@@ -130,6 +130,7 @@ restart | reload)
     if ! grep -q bad a.conf; then touch taken up; elif [ $1 = restart ]; then rm -f up; exit 1; fi
     ;;
 is-active) test -e up ;;
+show) test ! -e unread || echo "$3=yes" ;;
 esac
 """
 
@@ -163,6 +164,15 @@ def test_a_reload_that_was_taken_is_recorded(tmp_path):
     host = Machine(tmp_path, "better")
     assert host.load("reload").returncode == 0
     assert (host.verbs, record(tmp_path)) == (["reload"], {"a.conf": "better"})
+
+
+@pytest.mark.parametrize("unread", [True, False])
+def test_systemd_reads_unit_files_again_only_when_it_has_not(tmp_path, unread):
+    host = Machine(tmp_path, "better")
+    if unread:
+        (tmp_path / "unread").touch()
+    assert host.load("restart").returncode == 0
+    assert ("daemon-reload" in (tmp_path / "done").read_text()) is unread
 
 
 def test_a_reload_that_was_not_taken_is_not_recorded_and_stops_nothing(tmp_path):

@@ -41,7 +41,7 @@ remember() {
 # A start that succeeds renews the record, and the unit may turn out unhealthy only after it.
 rm -rf "$loaded.old"
 [ ! -d "$loaded" ] || cp -a "$loaded" "$loaded.old"
-systemctl daemon-reload
+reread "$unit"
 if take "$verb"; then
     [ "$verb" = restart ] || remember "$@"
     exit 0

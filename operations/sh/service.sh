@@ -6,9 +6,7 @@ trouble() {
     journalctl -u "$unit" -n 15 --no-pager -o cat >&2 2>/dev/null || true
     exit 1
 }
-if [ "$(systemctl show -p NeedDaemonReload "$unit")" = NeedDaemonReload=yes ]; then
-    systemctl daemon-reload
-fi
+reread "$unit"
 for action in "$@"; do
     if [ "$action" = start ]; then
         forgive "$unit"
