@@ -7,7 +7,7 @@ in this run": a run that was killed between the two would lose the restart for g
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pyinfra import host
 from pyinfra.api import OperationValueError
@@ -25,7 +25,12 @@ _DROPIN = re.compile(r"[A-Za-z0-9_-]+\.conf")
 
 @operation
 def service(
-    unit: str, *, running: bool | None = True, enabled: bool | None = True, unmask: bool = False
+    unit: str,
+    *,
+    running: bool | None = True,
+    enabled: bool | None = True,
+    unmask: bool = False,
+    reads: Sequence[str] = (),
 ) -> Commands:
     """
     Start or stop a unit and enable or disable it, from one question to systemd.
@@ -34,6 +39,8 @@ def service(
     + running: whether it should run; None leaves that alone
     + enabled: whether it should start at boot; None leaves that alone
     + unmask: whether a masked unit may be unmasked; otherwise it is refused
+    + reads: files that go back to what the unit had loaded when it last ran, when it does not start; as for
+      ``loaded`` with a drop-in that keeps a record
 
     **Example:**
 
@@ -47,7 +54,7 @@ def service(
         refuse(f"{unit} is masked; run systemctl unmask {unit} if elforge may start it")
     actions = _actions(found, running, enabled)
     if actions or (found.stale and found.load != "not-found"):
-        yield script("service", unit, *actions)
+        yield script("service", unit, *actions, *(["--", *reads] if reads and "start" in actions else []))
     else:
         host.noop(f"{unit} is already {found.active} and {found.enabled or 'without a unit file'}")
 

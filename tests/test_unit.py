@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -125,9 +126,9 @@ SYSTEMCTL = """#!/bin/sh
 cd FOLDER
 echo "$1" >>done
 case $1 in
-restart | reload)
+restart | start | reload)
     rm -f taken
-    if ! grep -q bad a.conf; then touch taken up; elif [ $1 = restart ]; then rm -f up; exit 1; fi
+    if ! grep -q bad a.conf; then touch taken up; elif [ $1 != reload ]; then rm -f up; exit 1; fi
     ;;
 is-active) test -e up ;;
 show) test ! -e unread || echo "$3=yes" ;;
@@ -155,9 +156,15 @@ class Machine:
         taken = f'test -n "$since" && test -e {self.folder}/taken'
         return run_script(self.folder, text, "x.service", verb, "true", taken, str(self.file))
 
+    def start(self) -> subprocess.CompletedProcess[str]:
+        (self.folder / "up").unlink()
+        text = _text("service").replace("PATH=/usr", f"PATH={self.folder}/bin:/usr")
+        return run_script(self.folder, text, "x.service", "enable", "start", "--", str(self.file))
+
     @property
     def verbs(self) -> list[str]:
-        return [line for line in (self.folder / "done").read_text().split() if line in ("restart", "reload")]
+        done = (self.folder / "done").read_text().split()
+        return [verb for verb in done if verb in ("enable", "start", "restart", "reload")]
 
 
 def test_a_reload_that_was_taken_is_recorded(tmp_path):
@@ -188,6 +195,37 @@ def test_a_unit_that_does_not_come_back_starts_with_its_previous_configuration(t
     done = host.load("restart")
     assert (done.returncode, host.verbs) == (5, ["restart", "restart"])
     assert (host.file.read_text(), (tmp_path / "up").exists()) == ("good", True)
+
+
+def test_a_stopped_unit_starts(tmp_path):
+    host = Machine(tmp_path, "better")
+    assert (host.start().returncode, host.verbs) == (0, ["enable", "start"])
+    assert host.file.read_text() == "better"
+
+
+def test_a_stopped_unit_that_does_not_start_comes_back_with_its_previous_configuration(tmp_path):
+    host = Machine(tmp_path, "bad")
+    done = host.start()
+    assert (done.returncode, host.verbs) == (5, ["enable", "start", "start"])
+    assert "x.service: systemctl start failed\nno luck\nthe previous configuration is back" in done.stderr
+    assert (host.file.read_text(), (tmp_path / "up").exists()) == ("good", True)
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_stopped_unit_that_had_loaded_nothing_else_keeps_its_files(tmp_path, ran):
+    """An earlier file that nobody has seen to work is no better."""
+    host = Machine(tmp_path, "bad")
+    if ran:
+        (tmp_path / "run/x.service/a.conf").write_text("bad")
+    else:
+        shutil.rmtree(tmp_path / "run")
+        kept = tmp_path / f"state/backup{host.file}"
+        kept.mkdir(parents=True)
+        (kept / ("0" * 64)).write_text("older")
+    done = host.start()
+    assert (done.returncode, host.verbs) == (1, ["enable", "start"])
+    assert done.stderr.endswith("no luck\n")
+    assert host.file.read_text() == "bad"
 
 
 def test_the_drop_in():
