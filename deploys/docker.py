@@ -229,7 +229,7 @@ def _configure(options: DockerOptions, wanted: Wanted) -> None:
     unit.dropin(name="Listen where asked", unit=UNIT, file=HOSTS, content=hosts or "", present=bool(hosts))
     engine.configure(name="Write daemon.json", wanted=wanted)
     engine.firewall_first(name="Start the firewall before Docker", said=options.firewall_said)
-    unit.service(name="Start Docker", unit=UNIT)
+    unit.service(name="Start Docker", unit=UNIT, reads=read)
     engine.loaded(name="Load the configuration", wanted=wanted, dropins={engine.HOSTS: hosts})
     engine.remember(name="Remember which settings are ours", wanted=wanted)
 

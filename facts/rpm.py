@@ -12,6 +12,9 @@ from pyinfra.api.exceptions import FactProcessError
 
 from facts.frame import framed, unframed
 
+# Where operations/sh/key.sh notes which key it has found in a file.
+VERIFIED = "/var/lib/elforge/keys"
+
 _FORMAT = r"%{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH}\n"
 _MISSING = re.compile(r"package (\S+) is not installed")
 
@@ -70,21 +73,43 @@ class Rpms(FactBase[Answer]):
         return answer
 
 
-class Keys(FactBase[list[str]]):
-    """Return the ids of the keys that rpm trusts: the last 8 hexadecimal digits of their fingerprints."""
+@dataclass(frozen=True)
+class Key:
+    """What there is of a package signing key."""
 
-    def command(self) -> str:
-        return framed("rpm -q gpg-pubkey --qf '%{VERSION}\\n' 2>&1")
+    trusted: list[str]  # the last 8 hexadecimal digits of the fingerprints of all keys that rpm trusts
+    file: str  # the SHA-256 of the key's file, "" when there is none
+    verified: str  # the fingerprint that was seen and the file's SHA-256 then, "" when nobody has looked
 
-    def process(self, output: list[str]) -> list[str]:
-        keys = []
-        for line in unframed(output):
+    def to_json(self) -> dict[str, Any]:
+        """Let ``pyinfra inventory.py fact`` print it."""
+        return asdict(self)
+
+
+class KeyState(FactBase[Key]):
+    """Return the Key whose file is ``path``."""
+
+    def command(self, path: str) -> str:
+        noted = f"{VERIFIED}/{path.rpartition('/')[2]}"
+        return framed(
+            f"file={shlex.quote(path)}; noted={shlex.quote(noted)}"
+            '; echo file $(test -f "$file" && ! test -L "$file" && sha256sum < "$file")'
+            '; echo verified $(cat "$noted" 2>/dev/null)'
+            "; rpm -q gpg-pubkey --qf '%{VERSION}\\n' 2>&1"
+        )
+
+    def process(self, output: list[str]) -> Key:
+        lines = unframed(output)
+        if len(lines) < 2:
+            raise FactProcessError(f"cannot read the state of a key: {lines!r}")
+        file, verified, keys = lines[0].removeprefix("file"), lines[1].removeprefix("verified"), []
+        for line in lines[2:]:
             # rpm 6 gives the whole fingerprint as the version, older ones its last 8 digits.
             if re.fullmatch(r"[0-9a-f]{8,64}", line):
                 keys.append(line[-8:])
             elif not _MISSING.fullmatch(line) and not line.startswith("warning:"):
                 raise FactProcessError(_broken(line))
-        return keys
+        return Key(keys, file.strip(" -"), verified.strip())
 
 
 class Dependents(FactBase[list[str]]):

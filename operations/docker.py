@@ -18,6 +18,7 @@ from pure import engine as engines
 from pure.daemon import DAEMON_JSON
 from pure.daemon_options import DaemonOptions
 from pure.engine import DockerState, Files, Wanted
+from pure.unit import values
 
 UNIT = "docker.service"
 PROFILE = "/etc/profile.d/elforge-buildkit.sh"
@@ -30,6 +31,12 @@ DATA_ROOT = "/var/lib/docker"
 _VALIDATE = (
     'dockerd --validate --config-file="$1" $(systemctl show -p ExecStart docker.service | '
     "sed -n 's/.*argv\\[\\]=[^ ]* \\([^;]*\\) ; .*/\\1/p')"
+)
+# dockerd only logs that it did not take its file, and systemctl reload succeeds (facts.md 3.2). There is an
+# event for one that it took, whatever its log-level (moby daemon/reload.go).
+_RELOADED = (
+    'test -n "$(docker events --since "$since" --until "$(date +%s.%N)" '
+    '--filter type=daemon --filter event=reload)"'
 )
 
 
@@ -169,6 +176,7 @@ def loaded(wanted: Wanted, dropins: dict[str, str | None]) -> Commands:
         restart_for=engines.needs_restart,
         no_restart=engines.stops(state) if stops else "",
         health="docker version",
+        reloaded=_RELOADED,
     )
 
 
@@ -246,9 +254,8 @@ def _clash(options: DaemonOptions, daemon_json: str | None) -> str:
     """Return what in the unit's ExecStart is at odds with our settings, or ``""``."""
     found = host.get_fact(UnitState, unit=UNIT) or unreadable(f"the state of {UNIT}")
     theirs = [path for path in found.dropins if "/elforge-" not in path]
-    if HOSTS in found.dropins and theirs and (lost := _lost_hosts(options, found.flags)):
-        places = ", ".join(theirs)
-        return f"docker_hosts: {', '.join(lost)} is overridden by ExecStart in {places}; take it out there"
+    if options.hosts and (lost := _lost_hosts(options.hosts, theirs)):
+        return lost
     if twice := engines.twice(daemon_json, found.flags):
         places = ", ".join(theirs) or "the unit itself"
         return (
@@ -263,12 +270,23 @@ def _environment(declared: Files) -> str | None:
     return None if declared.proxy is None else rendered("docker", PROXY, variables=declared.proxy)
 
 
-def _lost_hosts(options: DaemonOptions, flags: list[str]) -> list[str]:
-    """Return the listeners in our drop-in, as it is now, that the unit does not start with."""
-    text = (host.get_fact(Contents, paths=[HOSTS]) or unreadable(HOSTS))[HOSTS]
-    if not options.hosts or text != rendered("docker", HOSTS, flags=daemon.dockerd_flags(options)):
-        return []
-    return [listener for listener in options.hosts if listener not in flags]
+def _lost_hosts(hosts: list[str], theirs: list[str]) -> str:
+    """Return which drop-in, read after ours, starts the engine without some of our listeners, or ``""``."""
+    folder, _, own = HOSTS.rpartition("/")
+    # systemd knows no drop-ins of an engine that is yet to be installed.
+    names = host.get_fact(Entries, path=folder)
+    if names is None:
+        unreadable(folder)
+    paths = {*theirs, *(f"{folder}/{name}" for name in names if not name.startswith("elforge-"))}
+    later = sorted((name, path) for path in paths if (name := path.rpartition("/")[2]) > own)
+    if not later:
+        return ""
+    texts = host.get_fact(Contents, paths=[path for _, path in later]) or unreadable(folder)
+    starts = [(path, line) for _, path in later for line in values(texts[path] or "", "ExecStart") if line]
+    path, line = starts[-1] if starts else ("", " ".join(hosts))
+    if lost := [listener for listener in hosts if listener not in line.split()]:
+        return f"docker_hosts: {', '.join(lost)} is overridden by ExecStart in {path}; take it out there"
+    return ""
 
 
 def _must_not_restart(wanted: Wanted, state: DockerState, contents: Mapping[str, str | None]) -> bool:

@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 from pyinfra import host
 from pyinfra.api import OperationValueError
 
-from facts.files import Contents, Paths
-from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
+from facts.files import Contents
+from facts.rpm import Answer, Dependents, KeyState, Rpm, Rpms
 from operations import files
 from operations.script import Commands, operation, refuse, script, unreadable
 
@@ -222,10 +222,10 @@ def key(url: str, fingerprint: str, path: str, *, present: bool = True) -> Comma
     """
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise OperationValueError(f"not a fingerprint of 40 upper-case hexadecimal digits: {fingerprint!r}")
-    trusted, stored = host.get_fact(Keys), host.get_fact(Paths, paths=[path])
-    if trusted is None or not stored:
-        unreadable("the list of trusted keys")
-    states = {fingerprint[-8:].lower() in trusted, stored[path].kind == "file"}
+    found = host.get_fact(KeyState, path=path) or unreadable("the list of trusted keys")
+    # A file that somebody has replaced is no longer the one that was seen to hold the key.
+    stored = found.verified == f"{fingerprint} {found.file}" if present else bool(found.file)
+    states = {fingerprint[-8:].lower() in found.trusted, stored}
     if states == {present}:
         host.noop(f"key {fingerprint} is already {'trusted' if present else 'not trusted'}")
     elif present:

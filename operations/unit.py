@@ -7,7 +7,7 @@ in this run": a run that was killed between the two would lose the restart for g
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pyinfra import host
 from pyinfra.api import OperationValueError
@@ -25,7 +25,12 @@ _DROPIN = re.compile(r"[A-Za-z0-9_-]+\.conf")
 
 @operation
 def service(
-    unit: str, *, running: bool | None = True, enabled: bool | None = True, unmask: bool = False
+    unit: str,
+    *,
+    running: bool | None = True,
+    enabled: bool | None = True,
+    unmask: bool = False,
+    reads: Sequence[str] = (),
 ) -> Commands:
     """
     Start or stop a unit and enable or disable it, from one question to systemd.
@@ -34,6 +39,8 @@ def service(
     + running: whether it should run; None leaves that alone
     + enabled: whether it should start at boot; None leaves that alone
     + unmask: whether a masked unit may be unmasked; otherwise it is refused
+    + reads: files that go back to what the unit had loaded when it last ran, when it does not start; as for
+      ``loaded`` with a drop-in that keeps a record
 
     **Example:**
 
@@ -47,7 +54,7 @@ def service(
         refuse(f"{unit} is masked; run systemctl unmask {unit} if elforge may start it")
     actions = _actions(found, running, enabled)
     if actions or (found.stale and found.load != "not-found"):
-        yield script("service", unit, *actions)
+        yield script("service", unit, *actions, *(["--", *reads] if reads and "start" in actions else []))
     else:
         host.noop(f"{unit} is already {found.active} and {found.enabled or 'without a unit file'}")
 
@@ -60,6 +67,7 @@ def loaded(
     restart_for: Callable[[str, Content, Content], bool] = lambda path, old, new: True,
     no_restart: str = "",
     health: str = "true",
+    reloaded: str = "true",
 ) -> Commands:
     """
     Restart or reload a running unit, if and only if what it loaded is not what is declared.
@@ -72,6 +80,7 @@ def loaded(
     + restart_for: tells for a path, its loaded and its declared content whether a reload is too little
     + no_restart: why the unit must not restart now; a restart that is needed is then refused
     + health: shell that succeeds once the unit works, tried for 15 seconds
+    + reloaded: shell that succeeds once the unit says that it has reloaded since ``$since`` (date +%s.%N)
 
     **Example:**
 
@@ -99,7 +108,7 @@ def loaded(
     if restart and no_restart:
         refuse(no_restart)
     verb = "restart" if restart else "reload"
-    yield script("loaded", unit, verb, health, *contents, seconds=1800)
+    yield script("loaded", unit, verb, health, reloaded, *contents, seconds=1800)
 
 
 @operation

@@ -155,6 +155,15 @@ def overridden(unit: str, dropin: str) -> list[str]:
     return sorted(name for name in said if _ALIASES.get(name, name) in own)
 
 
+def values(unit: str, name: str) -> list[str]:
+    """
+    Return what the text of a unit, or of a drop-in, sets a directive to, in its order.
+
+    ``values("[Service]\\nExecStart=\\nExecStart=/bin/true\\n", "ExecStart")`` returns ``["", "/bin/true"]``.
+    """
+    return [value for each, value in _settings(unit) if each == name]
+
+
 def _settings(text: str) -> list[tuple[str, str]]:
     """Return what systemd reads in a unit."""
     return _SETTING.findall(_CONTINUED.sub(r"\1 ", _COMMENT.sub("", text)))

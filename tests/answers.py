@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from deploys.firewall import NEWEST
 from facts.caches import HEAD
 from facts.frame import BEGIN, END
 from facts.go import Toolchain
+from facts.rpm import VERIFIED
 from facts.service import Release
 from facts.unit import UNITS
+from operations.script import sha256
 from pure.firewall_state import RIVALS
 
 OS_RELEASE = {
@@ -99,7 +100,7 @@ class Answers:
             (r"rules=\$\(ls /etc/selinux", lambda: self.policy),
             (r"/sys/fs/selinux/enforce", lambda: self.selinux),
             (r"restorecon -n", lambda: self.mislabelled),
-            (r"rpm -q gpg-pubkey", lambda: self.keys or ["package gpg-pubkey is not installed"]),
+            (r"file=(\S+); noted=(\S+);.*rpm -q gpg-pubkey", self._key),
             (r"file=/var/lib/elforge/docker-user;", lambda: self.docker_user),
             (r"VERSION}\\n' firewalld", lambda: self.firewall or self._stock_firewall()),
             (r"echo \$\{port:-0\}", lambda: ["22"]),
@@ -159,6 +160,11 @@ class Answers:
             for name in shlex.split(words)
         ]
 
+    def _key(self, file: str, noted: str) -> list[str]:
+        digest = sha256(self.files[file]) if file in self.files else ""
+        known = self.keys or ["package gpg-pubkey is not installed"]
+        return [f"file {digest}  -", f"verified {self.files.get(noted, '')}", *known]
+
     def _repositories(self) -> list[str]:
         return shown_all(
             {path: text for path, text in self.files.items() if path.startswith("/etc/yum.repos.d/")}
@@ -174,7 +180,7 @@ class Answers:
             return "\t".join(["directory", *self.directories[path].split()])
         if path not in self.files:
             return "absent"
-        digest = hashlib.sha256(self.files[path].encode()).hexdigest()
+        digest = sha256(self.files[path])
         return "\t".join(["file", "root", "root", self.modes.get(path, "644"), f"{digest}  -"])
 
     def _contents(self, words: str) -> list[str]:
@@ -239,6 +245,11 @@ class Answers:
             f"containers {self.containers}",
             "route 192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.7",
         ]
+
+
+def stored_key(path: str, fingerprint: str) -> dict[str, str]:
+    """Return the files of a key that is there, path to text."""
+    return {path: "", f"{VERIFIED}/{path.rpartition('/')[2]}": f"{fingerprint} {sha256('')}"}
 
 
 def shown(text: str | None) -> str:

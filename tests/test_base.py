@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import OperationError
 from deploys.base import EPEL_FINGERPRINT, SCL_FINGERPRINT, TOOLS, BaseOptions, base
 from deploys.release import RELEASES
 from facts.release import ElRelease
-from tests.answers import Answers
+from tests.answers import Answers, stored_key
 from tests.plan import Plan, plan, text
 from tests.test_repositories import STOCK
 
@@ -42,7 +42,7 @@ def converged(major: int) -> Answers:
         BARE[major],
         rpms=dict.fromkeys((*TOOLS, "jq"), f"0 1.0 1.el{major}"),
         keys=[EPEL_FINGERPRINT[major][-8:].lower()],
-        files={**BARE[major].files, **done.files, key: ""},
+        files={**BARE[major].files, **done.files, **stored_key(key, EPEL_FINGERPRINT[major])},
         modes=done.modes,
         links={"/etc/localtime": "../usr/share/zoneinfo/UTC"},
     )

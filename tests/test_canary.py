@@ -291,7 +291,7 @@ def check(command: Any, payload: str, folder: Path) -> None:
         run = subprocess.run(["sh", "-c", shown], cwd=folder, capture_output=True, check=True)
         assert list(folder.iterdir()) == [], f"it ran: {command.args}"
         assert run.stdout.decode().split("\0")[7:-1] == list(command.args)
-    code = {"put": command.args[5:], "absent": command.args[3:], "loaded": command.args[2:3]}
+    code = {"put": command.args[5:], "absent": command.args[3:], "loaded": command.args[2:4]}
     assert payload not in " ".join(code.get(command.name, ())), "an argument that is run as shell"
     assert command.name != "packages" or payload not in " ".join(command.args), (
         "split into words by the script"

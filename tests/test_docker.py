@@ -12,9 +12,10 @@ from deploys.docker import KEY, PACKAGES, DockerOptions, docker
 from deploys.firewall_options import FirewallOptions
 from deploys.release import RELEASES
 from facts.release import ElRelease
-from tests.answers import Answers
+from tests.answers import Answers, stored_key
 from tests.plan import Plan, plan, text
 
+FINGERPRINT = DockerOptions.model_fields["fingerprint"].default
 PIN = {7: "26.1.4", 8: "26.1.3", 9: "29.7.2"}
 BARE = {major: Answers(major, units={"firewalld.service": "loaded inactive enabled"}) for major in RELEASES}
 
@@ -51,11 +52,12 @@ def converged(major: int, **options: object) -> Answers:
     style = "# elforge:\n3:docker-ce-{0}-1.el7.*\n# elforge:\n1:docker-ce-cli-{0}-1.el7.*\n"
     if major > 7:
         style = "# elforge:\ndocker-ce-3:{0}-1.el{1}.*\n# elforge:\ndocker-ce-cli-1:{0}-1.el{1}.*\n"
+    lock = style.format(PIN[major], major)
     return replace(
         BARE[major],
         rpms=installed,
         keys=["621e9f35"],
-        files={**done.files, KEY: "", RELEASES[major].locks: style.format(PIN[major], major)},
+        files={**done.files, **stored_key(KEY, FINGERPRINT), RELEASES[major].locks: lock},
         modes=done.modes,
         units={"docker.service": "loaded active enabled", "firewalld.service": "loaded active enabled"},
         groups={"ada": "ada docker"},
@@ -158,6 +160,38 @@ def test_a_flag_and_a_key_for_the_same_thing_are_refused():
         planned(host, version=PIN[9], users=["ada"])
 
 
+DROPINS = "/etc/systemd/system/docker.service.d"
+HOSTS = ["fd://", "unix:///run/other.sock"]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_h49_a_dropin_that_would_override_our_listeners_is_refused_in_the_plan(fresh):
+    admin = f"{DROPINS}/zz-admin.conf"
+    text = "[Service]\nExecStart=\n# -H unix:///run/other.sock\nExecStart=/usr/bin/dockerd -H fd://\n"
+    known = {} if fresh else {"dropins": [admin]}
+    host = replace(BARE[9] if fresh else converged(9), entries={DROPINS: ["zz-admin.conf"]}, **known)
+    host.files = {**host.files, admin: text}
+    refusal = (
+        rf"docker_hosts: unix:///run/other\.sock is overridden by ExecStart in {admin}; take it out there"
+    )
+    with pytest.raises(OperationError, match=refusal):
+        planned(host, version=PIN[9], hosts=HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("admin.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H fd://\n"),
+        ("zz-admin.conf", "[Service]\nLimitNOFILE=65536\n"),
+        ("zz-admin.conf", f"[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H {' -H '.join(HOSTS)}\n"),
+    ],
+)
+def test_a_dropin_that_leaves_our_listeners_stays(name, text):
+    host = replace(converged(9), entries={DROPINS: [name]}, dropins=[f"{DROPINS}/{name}"])
+    host.files[f"{DROPINS}/{name}"] = text
+    planned(host, version=PIN[9], hosts=HOSTS)
+
+
 def test_owning_the_file_names_what_it_would_drop():
     host = converged(9)
     host.files["/etc/docker/daemon.json"] = '{"dns": ["192.0.2.53"]}'
@@ -178,4 +212,4 @@ def test_a_setting_that_is_no_longer_wanted_goes_and_an_admins_stays():
 
 def test_what_a_look_at_a_converged_host_costs():
     """A question is one SSH exec, asked for the plan and again for the run. Lower it here when it sinks."""
-    assert planned(converged(9), version=PIN[9], users=["ada"]).asked == 26
+    assert planned(converged(9), version=PIN[9], users=["ada"]).asked == 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -26,7 +27,7 @@ from facts.kernel import Modules, Sysctl
 from facts.netrc import Netrc
 from facts.release import ElRelease, Instance, Machine
 from facts.repositories import RepositoryFiles
-from facts.rpm import Answer, Dependents, Keys, Rpm, Rpms
+from facts.rpm import Answer, Dependents, Key, KeyState, Rpm, Rpms
 from facts.selinux import Mislabelled, PolicyAnswers, Selinux
 from facts.service import Proven, Releases, Service
 from facts.session import SshPort
@@ -66,7 +67,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (RepositoryFiles, {}),
     (Rpms, {"queries": ["git"]}),
     (Dependents, {"names": ["runc"]}),
-    (Keys, {}),
+    (KeyState, {"path": "/etc/key"}),
     (Selinux, {}),
     (PolicyAnswers, {"types": ["bin_t"], "paths": ["/opt/a"], "ports": True, "booleans": True}),
     (Mislabelled, {"paths": ["/etc/a"]}),
@@ -75,7 +76,7 @@ EVERY: list[tuple[Any, dict[str, Any]]] = [
     (Loaded, {"unit": "docker.service", "files": ["/etc/a"]}),
 ]
 MAY_BE_EMPTY = (
-    *(Rpms, Dependents, Keys, RepositoryFiles, EmptyMount, Entries),
+    *(Rpms, Dependents, RepositoryFiles, EmptyMount, Entries),
     *(Toolchains, Releases, PolicyAnswers, Mislabelled, Denials, CacheUnits, Instance),
 )
 BARE = ["cmdline", "policy", "none", *["absent"] * 6]
@@ -175,9 +176,9 @@ def test_an_empty_answer_is_an_error(fact, arguments):
             "cannot read the state of Docker",
         ),
         (
-            Keys,
-            {},
-            ["error: cannot open Packages database in /var/lib/rpm"],
+            KeyState,
+            {"path": "/k"},
+            ["file", "verified", "error: cannot open Packages database in /var/lib/rpm"],
             "rpm -q said 'error: cannot open Packages",
         ),
         (
@@ -312,8 +313,26 @@ def test_users_and_machine_of_this_host(shell):
     assert asked(ElRelease, shell).arch == os.uname().machine
 
 
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_file_of_a_key(tmp_path, monkeypatch, shell):
+    file, link, noted = (tmp_path / name for name in ("key", "link", "keys"))
+    monkeypatch.setattr("facts.rpm.VERIFIED", str(noted))
+    (tmp_path / "rpm").write_text("#!/bin/sh\necho package gpg-pubkey is not installed\n")
+    (tmp_path / "rpm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert asked(KeyState, shell, path=str(file)) == Key([], "", "")
+    file.write_text("x")
+    link.symlink_to(file)
+    noted.mkdir()
+    (noted / "key").write_text("0A 1b\n")
+    digest = hashlib.sha256(b"x").hexdigest()
+    assert asked(KeyState, shell, path=str(file)) == Key([], digest, "0A 1b")
+    assert asked(KeyState, shell, path=str(link)) == Key([], "", "")
+
+
 @pytest.mark.parametrize(
-    ("fact", "arguments"), [(Rpms, {"queries": ["git"]}), (Keys, {}), (Dependents, {"names": ["git"]})]
+    ("fact", "arguments"),
+    [(Rpms, {"queries": ["git"]}), (KeyState, {"path": "/k"}), (Dependents, {"names": ["git"]})],
 )
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_a_broken_rpm_database_is_no_answer(tmp_path, monkeypatch, shell, fact, arguments):

@@ -153,6 +153,7 @@ def _readable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "_text", "({})".format)
     monkeypatch.setattr(script, "_lines", "({})".format)
     monkeypatch.setattr(docker, "_VALIDATE", "(validate)")
+    monkeypatch.setattr(docker, "_RELOADED", "(reloaded)")
     monkeypatch.setattr(harness, "create_host", _host)
     monkeypatch.setattr(harness, "parse_commands", _commands)
     monkeypatch.setattr(harness, "coerce_operation_arguments", _arguments)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from pyinfra.api import OperationValueError
 
 from facts.rpm import Answer, Rpm
+from operations import script
 from operations.rpm import _LOCK, Spec, _satisfied, _spec, _verbs, compare, locked, unlocked
+from tests.shell import run_script
 
 CE = Rpm("docker-ce", 3, "26.1.5", "1.el9", "x86_64")
 KERNEL = Rpm("kernel", 0, "3.10.0", "1160.119.1.el7", "x86_64")
@@ -303,3 +305,32 @@ def test_two_that_lock_in_one_file_leave_each_other_alone(lines):
     both = locked(locked(lines, [NEW], ["docker-ce"]), [GIT], ["git"])
     assert locked(both, [NEW], ["docker-ce"]) == both
     assert locked(both, [GIT], ["git"]) == both
+
+
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+PROGRAMS = {
+    "curl": f"for file; do [ $last = -o ] && printf -- '{KEY}' >$file; last=$file; done; exit 0",
+    "gpg": "printf 'pub:::::::\\nfpr:::::::::0A1B:\\n'",
+    "rpm": "exit 0",
+}
+
+
+def test_what_a_key_file_was_when_it_was_verified_is_noted_until_it_goes(tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name, text in PROGRAMS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\nlast=\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    file, noted = tmp_path / "pki/KEY", tmp_path / "state/keys/KEY"
+
+    def run(name: str, *args: str) -> int:
+        text = script._text(name).replace("PATH=/usr", f"PATH={tmp_path}/bin:/usr")
+        return run_script(tmp_path, text, *args, str(file)).returncode
+
+    assert run("key", "https://d/gpg", "0A1C") == 1
+    assert not noted.exists()
+    assert run("key", "https://d/gpg", "0A1B") == 0
+    assert file.read_text() == KEY
+    assert noted.read_text() == f"0A1B {script.sha256(KEY)}\n"
+    assert run("unkey", "0a1b") == 0
+    assert not file.exists()
+    assert not noted.exists()

@@ -1,9 +1,10 @@
-"""The drop-in that remembers what a unit has loaded, run by a real shell; and the flags of ExecStart."""
+"""What a unit has loaded, remembered and brought about by a real shell; and the flags of ExecStart."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 
 from facts.unit import Unit, _flags
 from operations.docker import PROXY
-from operations.script import snippet
+from operations.script import _text, snippet
 from operations.template import rendered
 from operations.unit import _actions
 from pure.daemon import DAEMON_JSON
 from pure.engine import needs_restart
 from pure.unit import overridden
+from tests.shell import run_script
 
 DROPIN = "/etc/systemd/system/docker.service.d/elforge-evidence.conf"
 
@@ -117,6 +119,113 @@ def test_a_reload_forgets_the_record(tmp_path):
     (command,) = re.findall(r"^ExecReload=-(.*)$", text, re.MULTILINE)
     subprocess.run(command.split(), check=True)
     assert not (tmp_path / "x.service").exists()
+
+
+# A unit that takes what is not bad: at a restart it stops otherwise, at a reload nothing happens.
+SYSTEMCTL = """#!/bin/sh
+cd FOLDER
+echo "$1" >>done
+case $1 in
+restart | start | reload)
+    rm -f taken
+    if ! grep -q bad a.conf; then touch taken up; elif [ $1 != reload ]; then rm -f up; exit 1; fi
+    ;;
+is-active) test -e up ;;
+show) test ! -e unread || echo "$3=yes" ;;
+esac
+"""
+
+
+class Machine:
+    """Where a unit runs that has loaded a file, which then says something else."""
+
+    def __init__(self, folder: Path, content: str) -> None:
+        self.folder, self.file = folder, folder / "a.conf"
+        programs = {"systemctl": SYSTEMCTL, "sleep": "#!/bin/sh\n", "journalctl": "#!/bin/sh\necho no luck\n"}
+        (folder / "bin").mkdir()
+        for name, text in programs.items():
+            (folder / "bin" / name).write_text(text.replace("FOLDER", str(folder)))
+            (folder / "bin" / name).chmod(0o755)
+        (folder / "run/x.service").mkdir(parents=True)
+        (folder / "run/x.service/a.conf").write_text("good")
+        (folder / "up").touch()
+        self.file.write_text(content)
+
+    def load(self, verb: str) -> subprocess.CompletedProcess[str]:
+        text = _text("loaded").replace("PATH=/usr", f"PATH={self.folder}/bin:/usr")
+        taken = f'test -n "$since" && test -e {self.folder}/taken'
+        return run_script(self.folder, text, "x.service", verb, "true", taken, str(self.file))
+
+    def start(self) -> subprocess.CompletedProcess[str]:
+        (self.folder / "up").unlink()
+        text = _text("service").replace("PATH=/usr", f"PATH={self.folder}/bin:/usr")
+        return run_script(self.folder, text, "x.service", "enable", "start", "--", str(self.file))
+
+    @property
+    def verbs(self) -> list[str]:
+        done = (self.folder / "done").read_text().split()
+        return [verb for verb in done if verb in ("enable", "start", "restart", "reload")]
+
+
+def test_a_reload_that_was_taken_is_recorded(tmp_path):
+    host = Machine(tmp_path, "better")
+    assert host.load("reload").returncode == 0
+    assert (host.verbs, record(tmp_path)) == (["reload"], {"a.conf": "better"})
+
+
+@pytest.mark.parametrize("unread", [True, False])
+def test_systemd_reads_unit_files_again_only_when_it_has_not(tmp_path, unread):
+    host = Machine(tmp_path, "better")
+    if unread:
+        (tmp_path / "unread").touch()
+    assert host.load("restart").returncode == 0
+    assert ("daemon-reload" in (tmp_path / "done").read_text()) is unread
+
+
+def test_a_reload_that_was_not_taken_is_not_recorded_and_stops_nothing(tmp_path):
+    host = Machine(tmp_path, "bad")
+    done = host.load("reload")
+    assert (done.returncode, host.verbs) == (5, ["reload", "reload"])
+    assert "no luck\nthe previous configuration is back in place and x.service works with it" in done.stderr
+    assert (host.file.read_text(), record(tmp_path)) == ("good", {"a.conf": "good"})
+
+
+def test_a_unit_that_does_not_come_back_starts_with_its_previous_configuration(tmp_path):
+    host = Machine(tmp_path, "bad")
+    done = host.load("restart")
+    assert (done.returncode, host.verbs) == (5, ["restart", "restart"])
+    assert (host.file.read_text(), (tmp_path / "up").exists()) == ("good", True)
+
+
+def test_a_stopped_unit_starts(tmp_path):
+    host = Machine(tmp_path, "better")
+    assert (host.start().returncode, host.verbs) == (0, ["enable", "start"])
+    assert host.file.read_text() == "better"
+
+
+def test_a_stopped_unit_that_does_not_start_comes_back_with_its_previous_configuration(tmp_path):
+    host = Machine(tmp_path, "bad")
+    done = host.start()
+    assert (done.returncode, host.verbs) == (5, ["enable", "start", "start"])
+    assert "x.service: systemctl start failed\nno luck\nthe previous configuration is back" in done.stderr
+    assert (host.file.read_text(), (tmp_path / "up").exists()) == ("good", True)
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_stopped_unit_that_had_loaded_nothing_else_keeps_its_files(tmp_path, ran):
+    """An earlier file that nobody has seen to work is no better."""
+    host = Machine(tmp_path, "bad")
+    if ran:
+        (tmp_path / "run/x.service/a.conf").write_text("bad")
+    else:
+        shutil.rmtree(tmp_path / "run")
+        kept = tmp_path / f"state/backup{host.file}"
+        kept.mkdir(parents=True)
+        (kept / ("0" * 64)).write_text("older")
+    done = host.start()
+    assert (done.returncode, host.verbs) == (1, ["enable", "start"])
+    assert done.stderr.endswith("no luck\n")
+    assert host.file.read_text() == "bad"
 
 
 def test_the_drop_in():

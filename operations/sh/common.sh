@@ -87,6 +87,11 @@ label() {
     fi
 }
 
+# Let systemd read a unit's files again, if they are not what it has read.
+reread() {
+    [ "$(systemctl show -p NeedDaemonReload "$1")" != NeedDaemonReload=yes ] || systemctl daemon-reload
+}
+
 # Let a unit start again that failed too often, and the sockets and the like that it pulls in with it.
 forgive() {
     # shellcheck disable=SC2046

@@ -1,4 +1,5 @@
-# key URL FINGERPRINT PATH: nothing is imported unless the file holds exactly the key we expect.
+# key URL FINGERPRINT PATH: nothing is imported unless the file holds exactly the key we expect. What it was then is noted, so
+# that one that is put in its place is not taken for it.
 url=$1 fingerprint=$2 path=$3
 dir=${path%/*} name=${path##*/}
 parents "$dir"
@@ -22,5 +23,7 @@ expires=$(awk -F: '$1 == "pub" { print $7 }' "$temp/.key")
 rpm --import "$new"
 chmod 644 "$new"
 label "$new" "$path"
+parents "$STATE/keys"
+echo "$found $(digest "$new")" >"$STATE/keys/$name"
 mv -fT "$new" "$path"
 settle "$dir"

@@ -2,5 +2,5 @@
 for package in $(rpm -q gpg-pubkey | grep -i -E "^gpg-pubkey-[0-9a-f]*$1-" || true); do
     rpm -e --allmatches "$package"
 done
-rm -f "$2"
+rm -f "$2" "$STATE/keys/${2##*/}"
 settle "${2%/*}"

@@ -102,6 +102,31 @@ def test_h4_the_old_file_comes_back_with_nobody_listening(host: Host) -> None:
     converged(host)
 
 
+@pytest.mark.alike("el7")
+@on("el7-e", "el9-e")
+def test_h4_a_stopped_engine_that_does_not_start_gets_the_old_file_back(host: Host) -> None:
+    before = settings(host)
+    root(host, "systemctl stop docker.socket docker")
+    run = refused(host, "previous configuration is back", untouched=False, data=NO_SUCH_DRIVER)
+    assert "nope" in run.output  # the engine's own words
+    assert settings(host) == before
+    root(host, "docker info")
+    converged(host)
+
+
+@pytest.mark.alike("el7")
+@on("el7-e")
+def test_h4_a_reload_that_the_engine_does_not_take_fails_and_stops_nothing(host: Host) -> None:
+    """An engine without dockerd --validate: systemctl reload succeeds all the same."""
+    before, started = settings(host), root(host, "systemctl show -p MainPID docker")
+    root(host, f"echo '{json.dumps({**before, 'registry-mirrors': ['ftp://m.lan']})}' > {DAEMON_JSON}")
+    run = refused(host, "previous configuration is back", untouched=False)
+    assert "ftp" in run.output  # the engine's own words
+    assert settings(host) == before
+    assert root(host, "systemctl show -p MainPID docker") == started
+    converged(host)
+
+
 def test_h5_an_engine_over_its_start_limit_is_reset_once_and_its_journal_shown(host: Host) -> None:
     dropin = "/etc/systemd/system/docker.service.d/admin.conf"
     broken = '[Service]\\nExecStart=\\nExecStart=/bin/sh -c "echo no luck today; exit 1"\\n'

@@ -259,8 +259,8 @@ def _keys(mirror: str) -> list[Case]:
             "a key",
             "rpm.key",
             {"url": f"{mirror}/docker/linux/centos/gpg", "fingerprint": fingerprint, "path": path},
-            f"{known} && test -s {path}",
-            (f"rm {path}", f"rpm -e --allmatches $({known})"),
+            f"{known} && grep -q BEGIN {path}",
+            (f"rm {path}", f"echo another > {path}", f"rpm -e --allmatches $({known})"),
         ),
         Case("nothing in the way", "rpm.removable", {"names": ["make"]}, "rpm -q make"),
     ]
