@@ -309,7 +309,7 @@ def test_two_that_lock_in_one_file_leave_each_other_alone(lines):
 
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
 PROGRAMS = {
-    "curl": f"for file; do [ $last = -o ] && printf -- '{KEY}' >$file; last=$file; done; exit 0",
+    "curl": f"for file; do [ \"$last\" = -o ] && printf -- '{KEY}' >$file; last=$file; done; exit 0",
     "gpg": "printf 'pub:::::::\\nfpr:::::::::0A1B:\\n'",
     "rpm": "exit 0",
 }
